@@ -1,0 +1,322 @@
+//! Reading a contest definition: TOML and JSON, the same keys, every rule, the field at fault.
+//!
+//! Written by hand over a JSON value instead of derived, because the message and the path of a
+//! mistake are for the administrator who made it.
+
+use std::collections::HashSet;
+
+use serde_json::{Map, Value};
+
+use crate::{
+    Admission, Choice, Contest, Hours, Policy, ResultsVisibility, Slug, Timestamp, limits,
+};
+
+/// A definition that breaks a rule.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {detail}")]
+pub struct InvalidDefinition {
+    /// The path of the member at fault, such as `choices[3].title`; `definition` for the whole.
+    pub field: String,
+    /// What is wrong with it, a sentence for people.
+    pub detail: String,
+    /// Whether the text could not even be read as JSON or TOML.
+    pub unreadable: bool,
+}
+
+impl InvalidDefinition {
+    fn new(field: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { field: field.into(), detail: detail.into(), unreadable: false }
+    }
+
+    fn unreadable(detail: impl ToString) -> Self {
+        Self { field: "definition".into(), detail: detail.to_string(), unreadable: true }
+    }
+}
+
+impl Contest {
+    /// Reads and checks a definition in JSON. Unknown members are refused.
+    pub fn from_json(text: &[u8]) -> Result<Self, InvalidDefinition> {
+        let value = serde_json::from_slice(text).map_err(InvalidDefinition::unreadable)?;
+        contest(value)
+    }
+
+    /// Reads and checks a definition in TOML, with the same keys; times may be TOML's own.
+    pub fn from_toml(text: &str) -> Result<Self, InvalidDefinition> {
+        let table: toml::Table =
+            toml::from_str(text).map_err(|error| InvalidDefinition::unreadable(error.message()))?;
+        contest(json_from_toml(toml::Value::Table(table)))
+    }
+}
+
+fn json_from_toml(value: toml::Value) -> Value {
+    match value {
+        toml::Value::String(text) => text.into(),
+        toml::Value::Integer(number) => number.into(),
+        toml::Value::Float(number) => number.into(),
+        toml::Value::Boolean(truth) => truth.into(),
+        toml::Value::Datetime(time) => time.to_string().into(),
+        toml::Value::Array(values) => values.into_iter().map(json_from_toml).collect(),
+        toml::Value::Table(table) => {
+            Value::Object(table.into_iter().map(|(key, v)| (key, json_from_toml(v))).collect())
+        }
+    }
+}
+
+fn contest(value: Value) -> Result<Contest, InvalidDefinition> {
+    let mut members = Members::new(value, "")?;
+    let contest = Contest {
+        title: title(members.required("title")?, "title")?,
+        hours: Hours {
+            opens_at: members.optional("opens_at").map(|v| time(&v, "opens_at")).transpose()?,
+            closes_at: members.optional("closes_at").map(|v| time(&v, "closes_at")).transpose()?,
+        },
+        policy: members.optional("policy").map_or(Ok(Policy::One), policy)?,
+        admission: members
+            .optional("admission")
+            .map_or(Ok(Admission::Open), |v| word(v, "admission", "open, ticket or oidc"))?,
+        results: members.optional("results").map_or(Ok(ResultsVisibility::Hidden), |v| {
+            word(v, "results", "live, hidden or after_close")
+        })?,
+        shards: members
+            .optional("shards")
+            .map_or(Ok(limits::SHARDS_DEFAULT), |v| number(&v, "shards", limits::SHARDS_MAX))?,
+        choices: choices(members.required("choices")?)?,
+    };
+    members.none_left()?;
+    check_hours(contest.hours)?;
+    Ok(contest)
+}
+
+/// The hours must be in order and not further apart than the limit. Also for hours that come
+/// from two places, such as a change of `closes_at` alone.
+pub(crate) fn check_hours(hours: Hours) -> Result<(), InvalidDefinition> {
+    let (Some(opens_at), Some(closes_at)) = (hours.opens_at, hours.closes_at) else {
+        return Ok(());
+    };
+    if closes_at <= opens_at {
+        let detail = format!("must be after opens_at, which is {opens_at}");
+        return Err(InvalidDefinition::new("closes_at", detail));
+    }
+    if closes_at.since(opens_at) > limits::HOURS_MAX {
+        return Err(InvalidDefinition::new("closes_at", "must be within 5 years of opens_at"));
+    }
+    Ok(())
+}
+
+impl Hours {
+    /// Checks that the hours are in order and not too far apart.
+    pub fn check(&self) -> Result<(), InvalidDefinition> {
+        check_hours(*self)
+    }
+}
+
+fn choices(value: Value) -> Result<Vec<Choice>, InvalidDefinition> {
+    let Value::Array(values) = value else {
+        return Err(InvalidDefinition::new("choices", "must be a list of choices"));
+    };
+    if !(limits::CHOICES_MIN..=limits::CHOICES_MAX).contains(&values.len()) {
+        let (min, max, n) = (limits::CHOICES_MIN, limits::CHOICES_MAX, values.len());
+        return Err(InvalidDefinition::new("choices", format!("must be {min} to {max}, not {n}")));
+    }
+    let mut choices = Vec::with_capacity(values.len());
+    let mut slugs = HashSet::with_capacity(values.len());
+    for (n, value) in values.into_iter().enumerate() {
+        let path = format!("choices[{n}]");
+        let mut members = Members::new(value, &path)?;
+        let choice: Slug = {
+            let field = format!("{path}.choice");
+            let text = string(members.required("choice")?, &field)?;
+            text.parse()
+                .map_err(|error| InvalidDefinition::new(field, format!("must be {error}")))?
+        };
+        let title = title(members.required("title")?, &format!("{path}.title"))?;
+        members.none_left()?;
+        if !slugs.insert(choice.clone()) {
+            let detail = format!("{choice} is there twice");
+            return Err(InvalidDefinition::new(format!("{path}.choice"), detail));
+        }
+        choices.push(Choice { choice, title });
+    }
+    Ok(choices)
+}
+
+fn policy(value: Value) -> Result<Policy, InvalidDefinition> {
+    const WORDS: &str = "one, latest, unlimited or {up_to = 20}";
+    match value {
+        Value::Object(_) => {
+            let mut members = Members::new(value, "policy")?;
+            let k = number(&members.required("up_to")?, "policy.up_to", limits::UP_TO_MAX)?;
+            members.none_left()?;
+            Ok(Policy::UpTo(k))
+        }
+        value => word(value, "policy", WORDS),
+    }
+}
+
+fn word<T: serde::de::DeserializeOwned>(
+    value: Value,
+    field: &str,
+    words: &str,
+) -> Result<T, InvalidDefinition> {
+    let wrong = || InvalidDefinition::new(field, format!("must be {words}"));
+    if !value.is_string() {
+        return Err(wrong());
+    }
+    serde_json::from_value(value).map_err(|_| wrong())
+}
+
+fn number(value: &Value, field: &str, max: u16) -> Result<u16, InvalidDefinition> {
+    let number = value.as_u64().and_then(|number| u16::try_from(number).ok());
+    number.filter(|number| (1..=max).contains(number)).ok_or_else(|| {
+        InvalidDefinition::new(field, format!("must be a whole number from 1 to {max}"))
+    })
+}
+
+fn time(value: &Value, field: &str) -> Result<Timestamp, InvalidDefinition> {
+    let time = value.as_str().and_then(|text| text.parse().ok());
+    time.ok_or_else(|| {
+        let detail = "must be a time of RFC 3339 with its zone, such as 2026-11-23T20:00:00Z";
+        InvalidDefinition::new(field, detail)
+    })
+}
+
+fn title(value: Value, field: &str) -> Result<String, InvalidDefinition> {
+    let title = string(value, field)?;
+    let max = limits::TITLE_CHARS_MAX;
+    if title.trim().is_empty() {
+        return Err(InvalidDefinition::new(field, "must not be empty"));
+    }
+    if title.chars().count() > max {
+        return Err(InvalidDefinition::new(field, format!("must have at most {max} characters")));
+    }
+    Ok(title)
+}
+
+fn string(value: Value, field: &str) -> Result<String, InvalidDefinition> {
+    match value {
+        Value::String(text) => Ok(text),
+        _ => Err(InvalidDefinition::new(field, "must be a text")),
+    }
+}
+
+/// The members of one object, taken out one by one, so that what is left is unknown.
+struct Members {
+    members: Map<String, Value>,
+    path: String,
+}
+
+impl Members {
+    fn new(value: Value, path: &str) -> Result<Self, InvalidDefinition> {
+        match value {
+            Value::Object(members) => Ok(Self { members, path: path.into() }),
+            _ => {
+                let field = if path.is_empty() { "definition" } else { path };
+                Err(InvalidDefinition::new(field, "must be an object"))
+            }
+        }
+    }
+
+    fn field(&self, name: &str) -> String {
+        if self.path.is_empty() { name.into() } else { format!("{}.{name}", self.path) }
+    }
+
+    /// The member, unless it is absent or null.
+    fn optional(&mut self, name: &str) -> Option<Value> {
+        self.members.remove(name).filter(|value| !value.is_null())
+    }
+
+    fn required(&mut self, name: &str) -> Result<Value, InvalidDefinition> {
+        self.optional(name).ok_or_else(|| InvalidDefinition::new(self.field(name), "is missing"))
+    }
+
+    fn none_left(self) -> Result<(), InvalidDefinition> {
+        match self.members.keys().next() {
+            None => Ok(()),
+            Some(name) => {
+                Err(InvalidDefinition::new(self.field(name), "is not a member of a definition"))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOML: &str = r#"
+        title = "Your favourite TV series"
+        opens_at = 2026-11-23T20:00:00Z
+        closes_at = "2026-11-23T23:00:00+01:00"
+        policy = {up_to = 20}
+        results = "after_close"
+        shards = 4
+        [[choices]]
+        choice = "breaking-bad"
+        title = "Breaking Bad"
+        [[choices]]
+        choice = "the-wire"
+        title = "مسلسل"
+    "#;
+
+    #[test]
+    fn toml_and_json_say_the_same() {
+        let contest = Contest::from_toml(TOML).unwrap();
+        assert_eq!(contest.policy, Policy::UpTo(20));
+        assert_eq!(contest.hours.closes_at.unwrap().to_string(), "2026-11-23T22:00:00Z");
+        let json = serde_json::to_vec(&contest).unwrap();
+        assert_eq!(Contest::from_json(&json), Ok(contest), "what is written can be read");
+    }
+
+    #[test]
+    fn defaults() {
+        let text = br#"{"title":"t","opens_at":null,
+            "choices":[{"choice":"a","title":"A"},{"choice":"b","title":"B"}]}"#;
+        let contest = Contest::from_json(text).unwrap();
+        assert_eq!(contest.hours, Hours::default());
+        assert_eq!((contest.policy, contest.shards), (Policy::One, 16));
+        assert_eq!(contest.results, ResultsVisibility::Hidden);
+    }
+
+    #[test]
+    fn a_mistake_names_its_field() {
+        let good = serde_json::to_value(Contest::from_toml(TOML).unwrap()).unwrap();
+        let choice = |n: usize| serde_json::json!({"choice": format!("c{n}"), "title": "C"});
+        let many: Vec<_> = (0..1_001).map(choice).collect();
+        let cases = [
+            ("/title", serde_json::json!("  "), "title"),
+            ("/title", "x".repeat(201).into(), "title"),
+            ("/title", 5.into(), "title"),
+            ("/title", Value::Null, "title"),
+            ("/opens_at", "2026-11-23".into(), "opens_at"),
+            ("/opens_at", 5.into(), "opens_at"),
+            ("/closes_at", "2026-11-23T20:00:00Z".into(), "closes_at"),
+            ("/closes_at", "2036-11-23T20:00:00Z".into(), "closes_at"),
+            ("/policy", "two".into(), "policy"),
+            ("/policy", serde_json::json!({"up_to": 0}), "policy.up_to"),
+            ("/policy", serde_json::json!({"up_to": 2, "x": 1}), "policy.x"),
+            ("/admission", true.into(), "admission"),
+            ("/results", "never".into(), "results"),
+            ("/shards", 0.into(), "shards"),
+            ("/shards", 1_025.into(), "shards"),
+            ("/shards", 1.5.into(), "shards"),
+            ("/choices", serde_json::json!({}), "choices"),
+            ("/choices", serde_json::json!([choice(1)]), "choices"),
+            ("/choices", many.into(), "choices"),
+            ("/choices/0", 1.into(), "choices[0]"),
+            ("/choices/1/choice", "Breaking".into(), "choices[1].choice"),
+            ("/choices/1/choice", "breaking-bad".into(), "choices[1].choice"),
+            ("/choices/1/title", Value::Null, "choices[1].title"),
+        ];
+        for (pointer, value, field) in cases {
+            let mut bad = good.clone();
+            *bad.pointer_mut(pointer).unwrap() = value;
+            let error = Contest::from_json(bad.to_string().as_bytes()).unwrap_err();
+            assert_eq!((error.field.as_str(), error.unreadable), (field, false), "{error}");
+        }
+        let mut unknown = good.clone();
+        unknown["colour"] = 1.into();
+        assert_eq!(Contest::from_json(unknown.to_string().as_bytes()).unwrap_err().field, "colour");
+        assert!(Contest::from_json(b"{").unwrap_err().unreadable);
+        assert!(Contest::from_toml("title = ").unwrap_err().unreadable);
+    }
+}

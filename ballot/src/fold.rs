@@ -1,0 +1,1 @@
+//! The fold: from ballots to counts.

@@ -1,0 +1,36 @@
+//! The domain of Landslide, and nothing else: no I/O, no async, no clock.
+//!
+//! A [`Contest`] has choices, hours and a [`Policy`]. A voter casts a [`Ballot`]; an intake node
+//! packs the ballots in flight into a [`Batch`], the unit of commit and of storage; the
+//! [`Fold`](fold::Fold) turns ballots into [`Counts`].
+
+pub mod limits;
+
+mod time;
+pub use time::{Bucket, Timestamp};
+
+mod slug;
+pub use slug::{InvalidSlug, Slug};
+
+mod id;
+pub use id::{BallotId, BatchId, InvalidBallotId, Shard};
+
+mod voter;
+pub use voter::{ContestKey, Device, Voter};
+
+mod contest;
+pub use contest::{Admission, Choice, Contest, Hours, Phase, Policy, ResultsVisibility};
+
+mod definition;
+pub use definition::InvalidDefinition;
+
+mod cast;
+pub use cast::{Ballot, ChannelNumber, ChoiceNumber};
+
+mod batch;
+pub use batch::{Batch, CorruptBatch};
+
+pub mod fold;
+
+mod counts;
+pub use counts::{BallotCounts, BatchSet, ChoiceVotes, Counts, CountsStatus};

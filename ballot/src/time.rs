@@ -1,0 +1,169 @@
+//! Time as the domain sees it: microseconds handed in by whoever has a clock.
+
+use std::{fmt, str::FromStr, time::Duration};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use crate::limits;
+
+/// A moment, in microseconds since 1970-01-01T00:00:00Z (Unix time, no leap seconds).
+///
+/// Reads and writes RFC 3339 in UTC; digits past the microsecond are cut off.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// From microseconds since the Unix epoch.
+    pub const fn from_micros(micros: i64) -> Self {
+        Self(micros)
+    }
+
+    /// Microseconds since the Unix epoch.
+    pub const fn as_micros(self) -> i64 {
+        self.0
+    }
+
+    /// Whole milliseconds since the Unix epoch, rounded down.
+    pub const fn as_millis(self) -> i64 {
+        self.0.div_euclid(1_000)
+    }
+
+    /// The same moment, rounded down to a whole millisecond.
+    #[must_use]
+    pub const fn floor_to_millis(self) -> Self {
+        Self(self.as_millis() * 1_000)
+    }
+
+    /// This moment and `duration` later.
+    #[must_use]
+    pub const fn plus(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(micros(duration)))
+    }
+
+    /// This moment less `duration`.
+    #[must_use]
+    pub const fn minus(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(micros(duration)))
+    }
+
+    /// How long ago `earlier` was; zero if it was not.
+    pub const fn since(self, earlier: Self) -> Duration {
+        let micros = self.0.saturating_sub(earlier.0);
+        Duration::from_micros(if micros < 0 { 0 } else { micros as u64 })
+    }
+
+    /// The bucket this moment lies in.
+    pub const fn bucket(self) -> Bucket {
+        let bucket = self.0.div_euclid(limits::BUCKET.as_micros() as i64);
+        Bucket(if bucket < 0 { 0 } else { bucket as u64 })
+    }
+}
+
+const fn micros(duration: Duration) -> i64 {
+    let micros = duration.as_micros();
+    if micros > i64::MAX as u128 { i64::MAX } else { micros as i64 }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match jiff::Timestamp::from_microsecond(self.0) {
+            Ok(time) => write!(f, "{time}"),
+            // Beyond the year 9999: cannot be written as RFC 3339; only reached by hostile bytes.
+            Err(_) => write!(f, "{}us", self.0),
+        }
+    }
+}
+
+impl FromStr for Timestamp {
+    type Err = InvalidTimestamp;
+
+    fn from_str(text: &str) -> Result<Self, InvalidTimestamp> {
+        // jiff reads more than RFC 3339 (a space for the T, a zone in brackets); the wire is strict.
+        let strict = text.len() >= 20
+            && matches!(text.as_bytes()[10], b'T' | b't')
+            && !text.contains(['[', ']']);
+        if !strict {
+            return Err(InvalidTimestamp);
+        }
+        let time: jiff::Timestamp = text.parse().map_err(|_| InvalidTimestamp)?;
+        let nanos = time.as_nanosecond().div_euclid(1_000);
+        i64::try_from(nanos).map(Self).map_err(|_| InvalidTimestamp)
+    }
+}
+
+/// Not a time of RFC 3339.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a time of RFC 3339 such as 2026-11-23T20:00:00Z")]
+pub struct InvalidTimestamp;
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        text.parse().map_err(de::Error::custom)
+    }
+}
+
+/// A fixed stretch of recording time ([`limits::BUCKET`]), numbered from the Unix epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Bucket(pub u64);
+
+impl Bucket {
+    /// The first moment of the bucket.
+    pub const fn start(self) -> Timestamp {
+        Timestamp((self.0 as i64).saturating_mul(limits::BUCKET.as_micros() as i64))
+    }
+
+    /// The first moment after the bucket.
+    pub const fn end(self) -> Timestamp {
+        Self(self.0 + 1).start()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_and_writes_rfc_3339() {
+        for (text, written) in [
+            ("2026-11-23T20:00:00Z", "2026-11-23T20:00:00Z"),
+            ("2026-11-23T21:00:00+01:00", "2026-11-23T20:00:00Z"),
+            ("2026-11-23T20:00:00.123456789Z", "2026-11-23T20:00:00.123456Z"),
+        ] {
+            let time: Timestamp = text.parse().unwrap();
+            assert_eq!(time.to_string(), written);
+            assert_eq!(written.parse(), Ok(time));
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_not_rfc_3339() {
+        for text in [
+            "",
+            "now",
+            "2026-11-23",
+            "2026-11-23 20:00:00Z",
+            "2026-11-23T20:00:00",
+            "2026-11-23T20:00:00+01:00[Europe/Berlin]",
+            "2026-13-23T20:00:00Z",
+        ] {
+            assert_eq!(text.parse::<Timestamp>(), Err(InvalidTimestamp), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_bucket_holds_its_start_and_not_its_end() {
+        let time: Timestamp = "2026-11-23T20:00:09.999999Z".parse().unwrap();
+        let bucket = time.bucket();
+        assert_eq!(bucket.start().to_string(), "2026-11-23T20:00:00Z");
+        assert_eq!(bucket.end().to_string(), "2026-11-23T20:00:10Z");
+        assert_eq!(bucket.start().bucket(), bucket);
+        assert_ne!(bucket.end().bucket(), bucket);
+    }
+}

@@ -1,0 +1,98 @@
+//! The two store contracts, split by what they need from an engine, and their backends.
+//!
+//! No type of a backend's driver appears in a public signature.
+
+use std::sync::Arc;
+
+use ballot::{Batch, Bucket, Shard, Slug};
+use bytes::Bytes;
+use futures_core::{future::BoxFuture, stream::BoxStream};
+
+/// Ballots: bulk, available. Implementations are shared by all threads of a process.
+pub trait BallotStore: Send + Sync + 'static {
+    /// Makes a batch durable: on `Ok` it survives what the backend promises to survive (fsynced
+    /// on the embedded store, a quorum of replicas on a cluster).
+    ///
+    /// A second put of the same batch changes nothing, so any error may be retried with the same
+    /// batch. [`StoreError::Unavailable`] means *unknown*: the batch may be there or may appear
+    /// later. Dropping the future means the same.
+    fn put_batch(&self, batch: Batch) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// Streams the batches of one shard of a contest whose bucket is in `buckets` (both ends
+    /// included), in any order. Every batch that was durable before the call is seen; one that
+    /// becomes durable meanwhile may be. Empty stretches cost nothing, however long.
+    ///
+    /// A batch is at most once in one stream. After an error the stream ends. The stream may
+    /// block its thread while it reads; poll it where that is fine.
+    fn scan(
+        &self,
+        contest: &Slug,
+        shard: Shard,
+        buckets: std::ops::RangeInclusive<Bucket>,
+    ) -> BoxStream<'static, Result<Batch, StoreError>>;
+}
+
+/// Control documents: small, consistent. Every operation is linearizable.
+///
+/// Keys are paths such as `contest/tv-series`: `[a-z0-9._/-]`, 1 to 200 bytes. A document is at
+/// most [`DOCUMENT_BYTES_MAX`].
+pub trait ControlStore: Send + Sync + 'static {
+    /// The document, if there is one.
+    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Document>, StoreError>>;
+
+    /// All documents whose key starts with `prefix`, in the order of their keys.
+    fn list<'a>(
+        &'a self,
+        prefix: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<(String, Document)>, StoreError>>;
+
+    /// Writes the document if its version is still `expected` ([`Version::NONE`]: if there is
+    /// none yet), durably, and returns its new version, which is larger.
+    ///
+    /// [`StoreError::Conflict`] means that nothing was written; [`StoreError::Unavailable`] means
+    /// *unknown*: read again before a retry.
+    fn compare_and_swap<'a>(
+        &'a self,
+        key: &'a str,
+        expected: Version,
+        body: Bytes,
+    ) -> BoxFuture<'a, Result<Version, StoreError>>;
+}
+
+/// Bytes of a control document, at most; with its key it fits one DynamoDB item.
+pub const DOCUMENT_BYTES_MAX: usize = 390_000;
+
+/// A control document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Document {
+    /// Which version of the document this is.
+    pub version: Version,
+    /// What it says; JSON by our convention, but any bytes for the store.
+    pub body: Bytes,
+}
+
+/// A document's version: 1 for its first, then growing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Version(pub u64);
+
+impl Version {
+    /// The version of a document that does not exist.
+    pub const NONE: Self = Self(0);
+}
+
+/// What went wrong, by what the caller must do.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Retry: the store is away, overloaded or slow. A write may or may not have happened.
+    #[error("the store is unavailable: {0}")]
+    Unavailable(Arc<str>),
+    /// Read again: somebody else wrote the document first. Nothing was written.
+    #[error("somebody else wrote first")]
+    Conflict,
+    /// Fix the input: it can never be stored. Nothing was written.
+    #[error("not storable: {0}")]
+    Invalid(Arc<str>),
+    /// Stop, and page someone: what is stored is damaged, or of a newer format.
+    #[error("the store is damaged: {0}")]
+    Corrupt(Arc<str>),
+}
