@@ -8,18 +8,14 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use ballot::Slug;
-use futures_core::future::BoxFuture;
 use intake::{Intake, IntakeSettings};
-use store::{BallotStore, ControlStore, EmbeddedSettings, EmbeddedStore, StoreError};
-use tally::{Tally, TallyContest, TallyHandle, TallySettings};
+use store::{BallotStore, ControlStore, EmbeddedSettings, EmbeddedStore};
 use tokio::net::TcpListener;
 
 use crate::{
-    clock,
     contests::{self, Contests},
     http::{LimitSettings, Limits, Server, ServerSettings, Tls},
-    metrics::{Metrics, Outcome},
+    metrics::Metrics,
     node::Node,
     settings::Settings,
     streams::Streams,
@@ -39,7 +35,6 @@ pub struct Running {
     pub address: SocketAddr,
     node: Arc<Node>,
     server: Server,
-    tally: Option<TallyHandle>,
     store: Arc<EmbeddedStore>,
     drain: Duration,
     is_secure: bool,
@@ -87,8 +82,6 @@ impl Running {
             leaving: false.into(),
         });
         warn_of(settings, tls.is_some());
-        let tally =
-            if settings.roles.tally { Some(start_tally(&node, ballots, settings)?) } else { None };
         let server_settings =
             ServerSettings { threads: settings.threads, connections_max: settings.connections_max };
         let is_secure = tls.is_some();
@@ -97,7 +90,7 @@ impl Running {
         }
         tokio::spawn(refresh(Arc::clone(&node)));
         let server = Server::start(&node, listener, tls, &server_settings)?;
-        Ok(Self { address, node, server, tally, store, drain: settings.drain, is_secure })
+        Ok(Self { address, node, server, store, drain: settings.drain, is_secure })
     }
 
     /// Where clients find it.
@@ -125,9 +118,6 @@ impl Running {
         // Balancers see that it is not ready and go elsewhere; late comers are told to.
         tokio::time::sleep(self.drain).await;
         self.server.stop().await;
-        if let Some(tally) = self.tally {
-            tokio::task::spawn_blocking(move || tally.stop()).await?;
-        }
         self.store.flush().await?;
         Ok(())
     }
@@ -168,45 +158,6 @@ fn warn_of(settings: &Settings, is_secure: bool) {
             "plain HTTP on an address that is not the loopback: set tls_certificate and tls_key, \
              or trusted_proxies if a balancer stands in front"
         );
-    }
-}
-
-fn start_tally(
-    node: &Arc<Node>,
-    ballots: Arc<dyn BallotStore>,
-    settings: &Settings,
-) -> Result<TallyHandle> {
-    let tally_settings =
-        TallySettings { schedule: settings.tally_schedule.clone(), ..TallySettings::default() };
-    let metrics = Arc::clone(&node.metrics);
-    let on_run = move |report: &tally::RunReport| {
-        let outcome = if report.failed { "failed" } else { "ok" };
-        metrics.tally_runs.get_or_create(&Outcome { outcome }).inc();
-        metrics.tally_seconds.observe(report.took.as_secs_f64());
-    };
-    let contests = Arc::new(Counted(Arc::clone(&node.contests)));
-    let tally = Tally::new(ballots, Arc::clone(&node.control), contests, tally_settings)
-        .context("tally_schedule")?
-        .with_clock(Arc::new(clock::now))
-        .on_run(Arc::new(on_run));
-    Ok(tally.spawn()?)
-}
-
-/// The contests, as the tally asks for them.
-struct Counted(Arc<Contests>);
-
-impl tally::Contests for Counted {
-    fn list(&self) -> BoxFuture<'_, Result<Vec<TallyContest>, StoreError>> {
-        Box::pin(async {
-            // Read anew: what is counted is judged by the hours as they are.
-            self.0.refresh().await?;
-            let all = self.0.all().into_iter().map(|live| TallyContest {
-                slug: live.slug.clone(),
-                contest: Arc::new(live.contest.clone()),
-                channels: live.channels.iter().map(|c| c.channel.clone()).collect::<Vec<Slug>>(),
-            });
-            Ok(all.collect())
-        })
     }
 }
 
