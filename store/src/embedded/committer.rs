@@ -21,7 +21,7 @@ use parking_lot::RwLock;
 use tokio::sync::oneshot;
 
 use super::{
-    database::{Database, Kind},
+    database::{Database, Kind, describe},
     document,
     poison::Poison,
 };
@@ -138,7 +138,8 @@ impl Committer {
             && let Some(database) = &*guard
             && let Err(error) = database.check()
         {
-            self.shared.poison.set(&format!("{} has failed: {error}", self.shared.dir.display()));
+            let (dir, error) = (self.shared.dir.display(), describe(error));
+            self.shared.poison.set(&format!("{dir} has failed: {error}"));
         }
     }
 }
@@ -230,7 +231,9 @@ impl Thread {
             Err(_) if self.settings.planted.ignores_write_errors() => Ok(()),
             Err(error) => {
                 let dir = self.shared.dir.display();
-                Err(self.shared.poisoned_by(format!("a write to {dir} failed: {error}")))
+                Err(self
+                    .shared
+                    .poisoned_by(format!("a write to {dir} failed: {}", describe(error))))
             }
         };
         // The fsync comes before the replies: an acknowledgement is a promise.
@@ -244,7 +247,7 @@ impl Thread {
         self.shared.poison.check()?;
         self.shared.tidy().map_err(|error| {
             let dir = self.shared.dir.display();
-            self.shared.poisoned_by(format!("{dir} could not be flushed: {error}"))
+            self.shared.poisoned_by(format!("{dir} could not be flushed: {}", describe(error)))
         })
     }
 }

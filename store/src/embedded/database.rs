@@ -118,6 +118,23 @@ impl Database {
     }
 }
 
+/// What the operating system said, if that is what it is about.
+pub(super) fn io_error(error: fjall::Error) -> Result<io::Error, fjall::Error> {
+    match error {
+        fjall::Error::Io(error) | fjall::Error::Storage(fjall::LsmError::Io(error)) => Ok(error),
+        error => Err(error),
+    }
+}
+
+/// A sentence for people.
+pub(super) fn describe(error: fjall::Error) -> String {
+    match io_error(error) {
+        Ok(error) => error.to_string(),
+        Err(fjall::Error::Poisoned) => "writing its files failed in the background".into(),
+        Err(error) => error.to_string(),
+    }
+}
+
 /// The journal with the highest number. Older ones, if there are any, fjall removes by itself.
 fn active_journal(dir: &Path) -> io::Result<Option<PathBuf>> {
     let mut newest: Option<(u64, PathBuf)> = None;
