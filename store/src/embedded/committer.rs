@@ -181,7 +181,7 @@ impl Thread {
                 Err(RecvTimeoutError::Timeout) => {
                     if self.written >= self.settings.tidy_bytes_min {
                         // What fails here poisons; there is nobody to tell.
-                        let _ = self.tidy();
+                        let _ = self.use_pause();
                     }
                 }
                 Err(RecvTimeoutError::Disconnected) => return,
@@ -240,15 +240,26 @@ impl Thread {
         settle(replies, &outcome);
     }
 
+    /// Tidies up in two steps, so that a put that ends the pause waits for neither: the memtable
+    /// is flushed in the background, and in the next pause the journal is emptied.
+    fn use_pause(&mut self) -> Result<(), StoreError> {
+        let begun = match &*self.shared.database.read() {
+            Some(database) => database.begin_flush(),
+            None => return Ok(()),
+        };
+        match begun {
+            Ok(true) => Ok(()),
+            Ok(false) => self.tidy(),
+            Err(error) => Err(self.shared.flush_failed(error)),
+        }
+    }
+
     /// Flushes the memtable to its files and empties the journal, which would otherwise stay at
     /// up to 64 MB.
     fn tidy(&mut self) -> Result<(), StoreError> {
         self.written = 0;
         self.shared.poison.check()?;
-        self.shared.tidy().map_err(|error| {
-            let dir = self.shared.dir.display();
-            self.shared.poisoned_by(format!("{dir} could not be flushed: {}", describe(error)))
-        })
+        self.shared.tidy().map_err(|error| self.shared.flush_failed(error))
     }
 }
 
@@ -263,6 +274,14 @@ impl Shared {
             *slot = Some(database.empty_journal()?);
         }
         Ok(())
+    }
+
+    fn flush_failed(&self, error: fjall::Error) -> StoreError {
+        self.poisoned_by(format!(
+            "{} could not be flushed: {}",
+            self.dir.display(),
+            describe(error)
+        ))
     }
 
     fn poisoned_by(&self, reason: String) -> StoreError {
