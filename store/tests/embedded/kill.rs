@@ -6,7 +6,6 @@ use std::{
     collections::BTreeSet,
     io::{BufRead, BufReader},
     process::{Command, Stdio},
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
     time::Duration,
 };
 
@@ -36,7 +35,7 @@ async fn what_was_acknowledged_survives_kill_9() {
             .unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         // Counted in acknowledgements, so that a slow machine tests as much.
-        let kill_after = random.usize(1..1_500);
+        let kill_after = random.usize(1..1_000);
         let mut count = 0;
         for line in lines.map_while(Result::ok) {
             match line.split_once(' ') {
@@ -82,14 +81,18 @@ async fn process_to_be_killed() {
         ..EmbeddedSettings::default()
     };
     let store = EmbeddedStore::open(dir.as_ref(), settings).unwrap();
-    let puts = AtomicU64::new(0);
-    let put_on = async || loop {
+    let put_one = async || {
         let batch = batch(BATCH_BYTES);
         let id = u128::from_be_bytes(*batch.id.as_bytes());
         store.put_batch(batch).await.unwrap();
         println!("put {id:032x}");
-        if puts.fetch_add(1, Relaxed) % 200 == 199 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
+    };
+    let put_on = async {
+        loop {
+            for _ in 0..50 {
+                tokio::join!(put_one(), put_one());
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
     let swap_on = async {
@@ -101,5 +104,5 @@ async fn process_to_be_killed() {
         }
     };
     // Whichever ends, ends by a panic.
-    tokio::join!(put_on(), put_on(), swap_on);
+    let ((), ()) = tokio::join!(put_on, swap_on);
 }
