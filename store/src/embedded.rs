@@ -7,6 +7,7 @@ mod committer;
 mod database;
 mod document;
 mod folder;
+mod journal;
 mod keys;
 mod poison;
 mod scan;

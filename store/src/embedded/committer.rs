@@ -21,7 +21,7 @@ use parking_lot::RwLock;
 use tokio::sync::oneshot;
 
 use super::{
-    database::{Database, Kind},
+    database::{Database, Kind, describe},
     document,
     poison::Poison,
 };
@@ -138,7 +138,8 @@ impl Committer {
             && let Some(database) = &*guard
             && let Err(error) = database.check()
         {
-            self.shared.poison.set(&format!("{} has failed: {error}", self.shared.dir.display()));
+            let (dir, error) = (self.shared.dir.display(), describe(error));
+            self.shared.poison.set(&format!("{dir} has failed: {error}"));
         }
     }
 }
@@ -180,7 +181,7 @@ impl Thread {
                 Err(RecvTimeoutError::Timeout) => {
                     if self.written >= self.settings.tidy_bytes_min {
                         // What fails here poisons; there is nobody to tell.
-                        let _ = self.tidy();
+                        let _ = self.use_pause();
                     }
                 }
                 Err(RecvTimeoutError::Disconnected) => return,
@@ -230,11 +231,27 @@ impl Thread {
             Err(_) if self.settings.planted.ignores_write_errors() => Ok(()),
             Err(error) => {
                 let dir = self.shared.dir.display();
-                Err(self.shared.poisoned_by(format!("a write to {dir} failed: {error}")))
+                Err(self
+                    .shared
+                    .poisoned_by(format!("a write to {dir} failed: {}", describe(error))))
             }
         };
         // The fsync comes before the replies: an acknowledgement is a promise.
         settle(replies, &outcome);
+    }
+
+    /// Tidies up in two steps, so that a put that ends the pause waits for neither: the memtable
+    /// is flushed in the background, and in the next pause the journal is emptied.
+    fn use_pause(&mut self) -> Result<(), StoreError> {
+        let begun = match &*self.shared.database.read() {
+            Some(database) => database.begin_flush(),
+            None => return Ok(()),
+        };
+        match begun {
+            Ok(true) => Ok(()),
+            Ok(false) => self.tidy(),
+            Err(error) => Err(self.shared.flush_failed(error)),
+        }
     }
 
     /// Flushes the memtable to its files and empties the journal, which would otherwise stay at
@@ -242,10 +259,7 @@ impl Thread {
     fn tidy(&mut self) -> Result<(), StoreError> {
         self.written = 0;
         self.shared.poison.check()?;
-        self.shared.tidy().map_err(|error| {
-            let dir = self.shared.dir.display();
-            self.shared.poisoned_by(format!("{dir} could not be flushed: {error}"))
-        })
+        self.shared.tidy().map_err(|error| self.shared.flush_failed(error))
     }
 }
 
@@ -260,6 +274,14 @@ impl Shared {
             *slot = Some(database.empty_journal()?);
         }
         Ok(())
+    }
+
+    fn flush_failed(&self, error: fjall::Error) -> StoreError {
+        self.poisoned_by(format!(
+            "{} could not be flushed: {}",
+            self.dir.display(),
+            describe(error)
+        ))
     }
 
     fn poisoned_by(&self, reason: String) -> StoreError {

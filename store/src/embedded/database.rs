@@ -1,7 +1,6 @@
 //! A fjall database as we use it: one keyspace, tuned to what it holds.
 
 use std::{
-    fs::File,
     io,
     path::{Path, PathBuf},
     sync::Arc,
@@ -12,6 +11,8 @@ use fjall::{
     Keyspace, KeyspaceCreateOptions, KvSeparationOptions, OwnedWriteBatch, PersistMode,
     config::{BlockSizePolicy, PinningPolicy},
 };
+
+use super::journal;
 
 /// Bytes of a memtable that is flushed. With the journal, which is begun anew at the first flush
 /// past 64 MB, this bounds what is replayed after a crash.
@@ -60,12 +61,19 @@ impl Database {
 
     /// Opens or creates it.
     pub(super) fn open(dir: &Path, kind: Kind) -> Result<Self, fjall::Error> {
-        let inner = fjall::Database::builder(dir)
-            .worker_threads(1)
-            .cache_size(CACHE_BYTES)
-            .max_journaling_size(JOURNALS_BYTES)
-            .manual_journal_persist(true)
-            .open()?;
+        let builder = || {
+            fjall::Database::builder(dir)
+                .worker_threads(1)
+                .cache_size(CACHE_BYTES)
+                .max_journaling_size(JOURNALS_BYTES)
+                .manual_journal_persist(true)
+        };
+        let inner = match builder().open() {
+            Err(fjall::Error::JournalRecovery(_)) if journal::cut_torn_end(dir)? => {
+                builder().open()?
+            }
+            opened => opened?,
+        };
         let options = match kind {
             Kind::Ballots => ballots_options(),
             Kind::Control => KeyspaceCreateOptions::default(),
@@ -91,6 +99,11 @@ impl Database {
         self.inner.persist(PersistMode::Buffer)
     }
 
+    /// Begins to write the memtable to its files, in the background. `false` if that is done.
+    pub(super) fn begin_flush(&self) -> Result<bool, fjall::Error> {
+        Ok(self.keyspace.rotate_memtable()? || self.keyspace.sealed_memtable_count() > 0)
+    }
+
     /// Writes the memtable to its files.
     pub(super) fn flush(&self) -> Result<(), fjall::Error> {
         self.keyspace.rotate_memtable()?;
@@ -108,30 +121,26 @@ impl Database {
         let Self { keyspace, inner, dir, kind } = self;
         drop(keyspace);
         drop(inner);
-        if let Some(journal) = active_journal(&dir)? {
-            // Cut, not removed: fjall takes up its numbering of writes only where it finds one.
-            let file = File::options().write(true).open(journal)?;
-            file.set_len(0)?;
-            file.sync_all()?;
-        }
+        journal::empty(&dir)?;
         Self::open(&dir, kind)
     }
 }
 
-/// The journal with the highest number. Older ones, if there are any, fjall removes by itself.
-fn active_journal(dir: &Path) -> io::Result<Option<PathBuf>> {
-    let mut newest: Option<(u64, PathBuf)> = None;
-    for entry in std::fs::read_dir(dir)? {
-        let path = entry?.path();
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let number = name.strip_suffix(".jnl").and_then(|number| number.parse().ok());
-        if let Some(number) = number
-            && newest.as_ref().is_none_or(|(highest, _)| number > *highest)
-        {
-            newest = Some((number, path));
-        }
+/// What the operating system said, if that is what it is about.
+pub(super) fn io_error(error: fjall::Error) -> Result<io::Error, fjall::Error> {
+    match error {
+        fjall::Error::Io(error) | fjall::Error::Storage(fjall::LsmError::Io(error)) => Ok(error),
+        error => Err(error),
     }
-    Ok(newest.map(|(_, path)| path))
+}
+
+/// A sentence for people.
+pub(super) fn describe(error: fjall::Error) -> String {
+    match io_error(error) {
+        Ok(error) => error.to_string(),
+        Err(fjall::Error::Poisoned) => "writing its files failed in the background".into(),
+        Err(error) => error.to_string(),
+    }
 }
 
 fn ballots_options() -> KeyspaceCreateOptions {

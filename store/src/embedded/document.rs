@@ -3,7 +3,7 @@
 use bytes::{Buf, Bytes};
 use fjall::Keyspace;
 
-use super::committer::unavailable;
+use super::{committer::unavailable, database::io_error};
 use crate::{Document, StoreError, Version};
 
 pub(super) fn encode(version: Version, body: &[u8]) -> Vec<u8> {
@@ -51,11 +51,8 @@ pub(super) fn list(
 
 /// A read can be tried again, unless it was understood and is wrong.
 pub(super) fn read_failed(error: fjall::Error) -> StoreError {
-    match error {
-        fjall::Error::Io(error) => unavailable(&format!("a read failed: {error}")),
-        fjall::Error::Storage(fjall::LsmError::Io(error)) => {
-            unavailable(&format!("a read failed: {error}"))
-        }
-        error => StoreError::Corrupt(format!("a read failed: {error}").into()),
+    match io_error(error) {
+        Ok(error) => unavailable(&format!("a read failed: {error}")),
+        Err(error) => StoreError::Corrupt(format!("a read failed: {error}").into()),
     }
 }

@@ -18,7 +18,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::database::{Database, Kind};
+use super::database::{Database, Kind, io_error};
 
 /// The format we write, and the newest that we read.
 const FORMAT: u32 = 1;
@@ -83,12 +83,10 @@ impl OpenError {
     }
 
     pub(super) fn database(dir: &Path) -> impl Fn(fjall::Error) -> Self {
-        move |error| match error {
-            fjall::Error::Io(source) | fjall::Error::Storage(fjall::LsmError::Io(source)) => {
-                Self::Io { dir: dir.into(), source }
-            }
-            fjall::Error::Locked => Self::InUse { dir: dir.into() },
-            error => Self::Damaged { dir: dir.into(), detail: error.to_string() },
+        move |error| match io_error(error) {
+            Ok(source) => Self::Io { dir: dir.into(), source },
+            Err(fjall::Error::Locked) => Self::InUse { dir: dir.into() },
+            Err(error) => Self::Damaged { dir: dir.into(), detail: error.to_string() },
         }
     }
 }
