@@ -70,8 +70,9 @@ pub trait ControlStore: Send + Sync + 'static {
     ) -> BoxFuture<'a, Result<Version, StoreError>>;
 }
 
-/// Bytes of a control document, at most; with its key it fits one DynamoDB item.
-pub const DOCUMENT_BYTES_MAX: usize = 390_000;
+/// Bytes of a control document, at most: a contest of 1,000 choices whose titles are 200
+/// four-byte characters each fits. A backend whose items are smaller splits it.
+pub const DOCUMENT_BYTES_MAX: usize = 1_000_000;
 
 /// Bytes of a control document's key, at most.
 pub const DOCUMENT_KEY_BYTES_MAX: usize = 200;

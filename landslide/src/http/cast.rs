@@ -176,11 +176,12 @@ pub(crate) fn device_of_cookie(headers: &HeaderMap) -> Option<Device> {
     pairs.find_map(|pair| pair.strip_prefix("device=").and_then(Device::parse))
 }
 
-/// The cookie that keeps a derived device for a year.
+/// The cookie that keeps a derived device for a year. A page's script may read it, so that whoever
+/// votes without script first and with it later is one device; nothing in it is secret.
 pub(crate) fn cookie_of_device(device: Device, is_secure: bool) -> HeaderValue {
     let secure = if is_secure { "; Secure" } else { "" };
     let cookie =
-        format!("device={device}; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax{secure}");
+        format!("device={device}; Path=/; Max-Age=31536000; SameSite=Lax{secure}");
     HeaderValue::try_from(cookie).expect("a UUID and ASCII attributes are a header value")
 }
 

@@ -1,6 +1,6 @@
 //! The binary from outside, as clients and operators meet it. One test binary: it links once.
 //! `http/` holds the contract call by call, `run/` the life and death of the process.
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 
 mod client;
 mod node;
