@@ -125,7 +125,7 @@ function showContest() {
   find("title").textContent = item.title;
   /** @type {HTMLAnchorElement} */ (find("public")).href = `/c/${encodeURIComponent(chosen)}`;
   const phase = phaseOf(item);
-  find("phase").textContent = { draft: "Not open yet", open: "Open", closed: "Closed" }[phase] ?? phase;
+  find("phase").textContent = { draft: "Not open yet.", open: "Open.", closed: "Closed." }[phase];
   find("phase").classList.toggle("open", phase === "open");
   const [opens, closes] = [item.opens_at, item.closes_at].map((time) => time ? localTime(new Date(time)) : "by hand");
   find("hours").textContent = `Opens: ${opens}. Closes: ${closes}.`;
@@ -136,7 +136,7 @@ function showContest() {
   }
 }
 
-/** @param {any} item */
+/** @param {any} item @returns {"draft" | "open" | "closed"} */
 function phaseOf({ opens_at, closes_at }) {
   const now = clock.now();
   if (!opens_at || now < Date.parse(opens_at)) return "draft";
@@ -216,6 +216,7 @@ find("sign-in").addEventListener("submit", (event) => {
 find("forget").addEventListener("click", () => signOut());
 select.addEventListener("change", () => {
   showProgress("");
+  showProblem("");
   choose(select.value);
 });
 byVotes.addEventListener("change", () => counts.sort(byVotes.checked));

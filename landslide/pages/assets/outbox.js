@@ -95,13 +95,13 @@ export class Outbox {
     for (let failures = 0; ; failures += 1) {
       const pending = this.state.pending;
       if (!pending) return null;
-      const { answer, retryAfter, serverTime } = await this.sendOnce(pending);
+      const { answer, retryAfter, serverTime, limited } = await this.sendOnce(pending);
       if (answer) return this.settle(pending, answer) ? answer : null;
       if (serverTime) {
         this.renew(pending, serverTime);
         continue;
       }
-      this.change(pending, { unknown: true });
+      if (!limited) this.change(pending, { unknown: true });
       onWaiting();
       await this.around.wait(this.backoff(failures, retryAfter));
     }
@@ -109,7 +109,8 @@ export class Outbox {
 
   /**
    * @param {Pending} pending
-   * @returns {Promise<{answer?: Answer, retryAfter?: number, serverTime?: number}>}
+   * @returns {Promise<{answer?: Answer, retryAfter?: number, serverTime?: number, limited?: boolean}>}
+   *   `limited`: over a limit, so certainly not recorded, but to be sent again
    */
   async sendOnce(pending) {
     const { ballot_id, choice, title, device } = pending;
@@ -135,7 +136,8 @@ export class Outbox {
       }
       const certain = response.status >= 400 && response.status < 500 && body?.type;
       if (!certain || response.status === 429 || response.status === 408) {
-        return { retryAfter: retryAfterMillis(response.headers.get("retry-after"), this.around.now()) };
+        const retryAfter = retryAfterMillis(response.headers.get("retry-after"), this.around.now());
+        return { retryAfter, limited: response.status === 429 };
       }
       const detail = String(body.detail ?? body.title ?? "");
       return { answer: { refused: { status: response.status, detail, unknown: pending.unknown, choice, title } } };

@@ -73,7 +73,7 @@ test("a second cast while one is pending changes nothing", () => {
 });
 
 test("a refusal is certain at first, and not after a lost answer", async () => {
-  for (const [answers, unknown] of [[[problem(409)], false], [[lost, problem(409)], true]]) {
+  for (const [answers, unknown] of [[[problem(409)], false], [[problem(429), problem(409)], false], [[lost, problem(409)], true]]) {
     const box = browser(...answers).open();
     box.cast("a", "A");
     const answer = await box.send(() => {});

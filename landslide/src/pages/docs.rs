@@ -1,4 +1,5 @@
-//! The page to try the API: Swagger UI, embedded, reading `/openapi.json`.
+//! The page to try the API: Swagger UI, embedded, reading `/openapi.json`. It works under the same
+//! content security policy as every page.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -6,12 +7,6 @@ use askama::Template;
 use utoipa_swagger_ui::Config;
 
 use super::{Asset, render};
-
-/// What [`docs`] is served under. Swagger UI writes style attributes, hence `'unsafe-inline'` for
-/// styles, here alone; scripts stay strict.
-pub(crate) const DOCS_CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; \
-     style-src 'self' 'unsafe-inline'; connect-src 'self'; img-src 'self' data:; \
-     form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 #[derive(Template)]
 #[template(path = "docs.html")]

@@ -8,7 +8,7 @@ mod assets;
 pub(crate) use assets::{ASSET_CACHE_CONTROL, Asset, static_asset};
 
 mod docs;
-pub(crate) use docs::{DOCS_CONTENT_SECURITY_POLICY, docs, docs_asset};
+pub(crate) use docs::{docs, docs_asset};
 
 mod form;
 pub(crate) use form::Form;
@@ -23,7 +23,7 @@ pub(crate) use voter::{RecordedPage, VoterPage, contests, message, not_found};
 
 use askama::Template;
 
-/// What every page but [`docs`] is served under: nothing from another host, nothing inline.
+/// What every page is served under: nothing from another host, nothing inline.
 pub(crate) const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; \
      style-src 'self'; connect-src 'self'; img-src 'self' data:; form-action 'self'; \
      base-uri 'none'; frame-ancestors 'none'";
