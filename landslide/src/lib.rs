@@ -13,6 +13,8 @@ pub mod contests;
 
 pub mod http;
 
+mod pages;
+
 mod streams;
 
 pub mod metrics;

@@ -180,8 +180,7 @@ pub(crate) fn device_of_cookie(headers: &HeaderMap) -> Option<Device> {
 /// votes without script first and with it later is one device; nothing in it is secret.
 pub(crate) fn cookie_of_device(device: Device, is_secure: bool) -> HeaderValue {
     let secure = if is_secure { "; Secure" } else { "" };
-    let cookie =
-        format!("device={device}; Path=/; Max-Age=31536000; SameSite=Lax{secure}");
+    let cookie = format!("device={device}; Path=/; Max-Age=31536000; SameSite=Lax{secure}");
     HeaderValue::try_from(cookie).expect("a UUID and ASCII attributes are a header value")
 }
 

@@ -7,6 +7,7 @@ mod client;
 mod gateway;
 mod openapi;
 mod operator;
+mod pages;
 mod problem;
 mod public;
 mod server;
@@ -45,16 +46,22 @@ fn router(worker: SharedWorker) -> Router {
         .route("/readyz", get(operator::readyz))
         .route("/metrics", get(operator::metrics))
         .route("/openapi.json", get(openapi_json))
+        .route("/", get(pages::contests))
+        .route("/docs", get(pages::docs))
+        .route("/docs/{*path}", get(pages::docs_asset))
+        .route("/assets/{*path}", get(pages::asset))
         .route("/v1/contests/{contest}", get(public::contest))
         .route("/v1/contests/{contest}/results", get(public::results))
         .route("/v1/contests/{contest}/results/stream", get(public::results_stream));
     if roles.intake {
         router = router
+            .route("/c/{contest}", get(pages::vote).post(pages::cast))
             .route("/v1/contests/{contest}/ballots", post(cast_ballot))
             .route("/v1/contests/{contest}/batches", post(gateway::record_batch));
     }
     if roles.admin {
         router = router
+            .route("/admin", get(pages::admin))
             .route("/v1/admin/contests", get(admin::list_contests))
             .route("/v1/admin/contests/{contest}", get(admin::get_contest).put(admin::put_contest))
             .route("/v1/admin/contests/{contest}/open", post(admin::open_contest))

@@ -29,9 +29,11 @@ fn only_the_token_admits() {
     for (method, path) in calls {
         let long = format!("Bearer {TOKEN}x");
         let basic = format!("Basic {TOKEN}");
-        for token in [None, Some(""), Some("Bearer"), Some("Bearer "), Some(&*long), Some(&*basic)] {
+        for token in [None, Some(""), Some("Bearer"), Some("Bearer "), Some(&*long), Some(&*basic)]
+        {
             let request = node.request(method, path);
-            let request = token.into_iter().fold(request, |r, token| r.header("Authorization", token));
+            let request =
+                token.into_iter().fold(request, |r, token| r.header("Authorization", token));
             let reply = request.send();
             reply.problem(401, "unauthorized");
             assert_eq!(reply.header("www-authenticate"), Some("Bearer"));
@@ -99,9 +101,8 @@ fn bad_definitions_are_refused_by_field() {
         let reply = put("tv", "application/json", &definition(more).to_string());
         assert_eq!(reply.problem(422, "invalid-definition")["field"], field);
     }
-    let titles: Vec<_> = (0..1_000)
-        .map(|n| json!({"choice": format!("c{n}"), "title": "🎬".repeat(200)}))
-        .collect();
+    let titles: Vec<_> =
+        (0..1_000).map(|n| json!({"choice": format!("c{n}"), "title": "🎬".repeat(200)})).collect();
     let largest = definition(json!({"choices": titles})).to_string();
     assert_eq!(put("large", "application/json", &largest).status, 201, "1,000 long titles");
     let too_large = "x".repeat(2 * 1_024 * 1_024 + 1);
@@ -112,9 +113,7 @@ fn bad_definitions_are_refused_by_field() {
 fn an_open_contest_changes_little_and_a_closed_one_stays_closed() {
     let (_folder, node) = fresh();
     node.contest("tv", json!({"opens_at": null}));
-    let put = |more: Value| {
-        node.admin("PUT", "/tv").json(&definition(more)).send()
-    };
+    let put = |more: Value| node.admin("PUT", "/tv").json(&definition(more)).send();
     node.admin("POST", "/tv/close").send().problem(409, "frozen");
     node.admin("POST", "/tv/certify").send().problem(409, "not-final");
     assert_eq!(put(json!({"opens_at": null, "shards": 4})).status, 200, "a draft changes freely");
@@ -165,7 +164,10 @@ fn a_count_becomes_final_and_is_certified_once() {
     node.admin("GET", "/soon/counts").send().problem(404, "no-such-contest");
     for _ in 0..5 {
         let ballot = json!({"choice": "c"});
-        assert_eq!(node.request("POST", "/v1/contests/tv/ballots").json(&ballot).send().status, 201);
+        assert_eq!(
+            node.request("POST", "/v1/contests/tv/ballots").json(&ballot).send().status,
+            201
+        );
     }
     node.counts_now("tv");
     node.admin("POST", "/tv/certify").send().problem(409, "not-final");

@@ -107,7 +107,9 @@ fn bad_input_is_refused_by_name() {
     let post = |content_type: &str, body: &[u8]| {
         node.request("POST", path).body(content_type, body).send()
     };
-    for body in [&b"{"[..], b"", b"\xff\xfe", b"{\"choice\":\"\xff\"}", b"choice=a", b"{\"choice\":\"a\"}x"] {
+    for body in
+        [&b"{"[..], b"", b"\xff\xfe", b"{\"choice\":\"\xff\"}", b"choice=a", b"{\"choice\":\"a\"}x"]
+    {
         let reply = node.request("POST", path).body("application/json", body).send();
         reply.problem(400, "unreadable");
     }
@@ -158,14 +160,24 @@ fn the_order_of_refusals() {
         assert_eq!(reply.header("allow"), Some("POST"));
     }
     let large = "x".repeat(5_000);
-    send("POST", here).body("text/plain", large.clone()).send().problem(415, "unsupported-media-type");
+    send("POST", here)
+        .body("text/plain", large.clone())
+        .send()
+        .problem(415, "unsupported-media-type");
     send("POST", here).body("application/json", large).send().problem(413, "too-large");
     send("POST", here).body("application/json", "{").send().problem(400, "unreadable");
     send("POST", here).json(&json!({"choice": "x"})).send().problem(422, "unknown-choice");
     let closed = send("POST", here).json(&json!({"choice": "a"})).send().problem(409, "not-open");
     assert_eq!(closed["opens_at"], "2026-01-01T00:00:00Z");
     assert_eq!(closed["closes_at"], "2026-01-01T01:00:00Z");
-    for path in ["/", "/v1", "/v1/contests", "/v1/contests/", "/v2/contests/closed/ballots", "/v1/contests/%ff"] {
+    for path in [
+        "/",
+        "/v1",
+        "/v1/contests",
+        "/v1/contests/",
+        "/v2/contests/closed/ballots",
+        "/v1/contests/%ff",
+    ] {
         assert_eq!(node.request("PATCH", path).send().status, 404, "{path}");
     }
 }

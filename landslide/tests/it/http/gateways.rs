@@ -57,16 +57,20 @@ fn a_batch_is_recorded_once_and_its_bad_lines_are_named() {
     let first = send(&node, &sms, &body).json();
     assert_eq!(first["recorded"], 3);
     let rejected = first["rejected"].as_array().unwrap();
-    let rejected: Vec<_> = rejected.iter().map(|r| (r["line"].as_u64().unwrap(), &r["type"])).collect();
+    let rejected: Vec<_> =
+        rejected.iter().map(|r| (r["line"].as_u64().unwrap(), &r["type"])).collect();
     let kind = |name: &str| json!(format!("urn:landslide:problem:{name}"));
-    assert_eq!(rejected, [
-        (4, &kind("unreadable")),
-        (5, &kind("unknown-choice")),
-        (6, &kind("wrong-channel")),
-        (7, &kind("invalid-member")),
-        (8, &kind("invalid-member")),
-        (9, &kind("invalid-ballot-id")),
-    ]);
+    assert_eq!(
+        rejected,
+        [
+            (4, &kind("unreadable")),
+            (5, &kind("unknown-choice")),
+            (6, &kind("wrong-channel")),
+            (7, &kind("invalid-member")),
+            (8, &kind("invalid-member")),
+            (9, &kind("invalid-ballot-id")),
+        ]
+    );
     assert_eq!(send(&node, &sms, &body).json(), first, "the same body again");
     let row = node.counts_now("tv");
     assert_eq!(row["channels"], json!({"web": 0, "sms": 2}));
@@ -89,7 +93,9 @@ fn a_key_admits_to_its_contest_until_it_is_replaced() {
     send(&node, &old, "{}").problem(401, "unauthorized");
     assert_eq!(send(&node, &new, &line(2, "a").to_string()).json()["recorded"], 1);
     let make = |body: Value| node.admin("POST", "/tv/channels").json(&body).send();
-    for bad in [json!({"channel": "web"}), json!({"channel": "S M S"}), json!({"channel": 5}), json!({})] {
+    for bad in
+        [json!({"channel": "web"}), json!({"channel": "S M S"}), json!({"channel": 5}), json!({})]
+    {
         make(bad).problem(422, "invalid-member");
     }
     for n in 1..63 {

@@ -48,7 +48,10 @@ fn votes_go_over_http_1_and_2_and_a_new_certificate_is_used() {
         arguments.extend((tls == "--tls-max").then_some("1.2"));
         let reply = curl(folder, &arguments);
         assert!(reply.ends_with(" 201"), "{reply}");
-        assert!(reply.to_lowercase().contains("; secure"), "the cookie goes over TLS only: {reply}");
+        assert!(
+            reply.to_lowercase().contains("; secure"),
+            "the cookie goes over TLS only: {reply}"
+        );
     }
     std::thread::sleep(Duration::from_millis(1_100));
     certify(folder, "second");

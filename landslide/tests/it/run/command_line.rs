@@ -43,7 +43,8 @@ fn mistakes_are_a_sentence() {
     std::fs::write(path("unknown.toml"), "colour = 1\n").unwrap();
     std::fs::write(path("broken.toml"), "listen = \n").unwrap();
     std::fs::write(path("file"), "").unwrap();
-    let serve = |arguments: &[&str]| run(&[&["serve", "--listen", "127.0.0.1:0"], arguments].concat());
+    let serve =
+        |arguments: &[&str]| run(&[&["serve", "--listen", "127.0.0.1:0"], arguments].concat());
     says(&run(&["dance"]), 2, "dance");
     says(&run(&["serve", "--listen", "here"]), 2, "--listen");
     says(&serve(&["--roles", "king"]), 2, "king");
@@ -52,7 +53,8 @@ fn mistakes_are_a_sentence() {
     says(&serve(&["--config", &path("broken.toml")]), 1, "broken.toml");
     says(&serve(&["--data", &path("d"), "--tally-schedule", "never"]), 1, "tally_schedule");
     says(&serve(&["--data", &path("d"), "--tls-key", &path("file")]), 1, "tls_certificate");
-    let tls = ["--data", &path("d"), "--tls-key", &path("file"), "--tls-certificate", &path("file")];
+    let tls =
+        ["--data", &path("d"), "--tls-key", &path("file"), "--tls-certificate", &path("file")];
     says(&serve(&tls), 1, "file");
     says(&serve(&["--data", &path("file")]), 1, "file");
 }

@@ -85,7 +85,10 @@ fn nothing_acknowledged_is_lost_when_the_process_is_killed() {
     let mut unknown = 0;
     for (choice, acknowledged) in acknowledged.into_inner().unwrap() {
         let counted = counted[choice];
-        assert!(counted >= acknowledged, "{choice}: {acknowledged} acknowledged, {counted} counted");
+        assert!(
+            counted >= acknowledged,
+            "{choice}: {acknowledged} acknowledged, {counted} counted"
+        );
         unknown += counted - acknowledged;
     }
     assert!(unknown <= voters, "each connection had at most one ballot without a reply");
