@@ -126,6 +126,16 @@ impl Votes {
         Self { choices, channels: vec![0; crate::limits::CHANNELS_MAX + 1] }
     }
 
+    fn add(&mut self, entry: &Entry) {
+        self.choices[entry.choice()] += 1;
+        self.channels[entry.channel()] += 1;
+    }
+
+    fn subtract(&mut self, entry: &Entry) {
+        self.choices[entry.choice()] -= 1;
+        self.channels[entry.channel()] -= 1;
+    }
+
     /// Counted ballots in all.
     pub fn total(&self) -> u64 {
         self.choices.iter().sum()

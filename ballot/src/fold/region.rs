@@ -1,11 +1,15 @@
 //! One region of a fold: the entries of the voters that share their first bits.
 
+use std::cmp::Ordering;
+
 use super::{Entry, REGION_BITS, Rules, Votes, sort::sort_rows};
 
-/// Entries of a partition, on average, at most: 10 KB, so that one more row moves little memory.
-const PARTITION_ENTRIES_MAX: usize = 256;
+/// Entries of a partition, on average, at most: 2.5 KB, so that one more row moves little
+/// memory. Fewer would make the partitions themselves (24 bytes each) count.
+const PARTITION_ENTRIES_MAX: usize = 64;
 /// Rows into one partition up to which each is inserted where it belongs; more are merged in one
 /// pass, which rewrites the partition.
+
 const INSERT_ROWS_MAX: usize = 4;
 /// A partition that is full grows by this part of its entries, at least by one. Small, as it is
 /// all slack: 40 bytes an entry and 48 bytes a voter leave a fifth for it and the allocator.
@@ -63,6 +67,11 @@ impl Region {
     ) {
         let Scratch { rows, starts, voter, merged } = scratch;
         sort_rows(chunks, rows, starts);
+        self.keep_winners_of_rows(rows, voter);
+        if rows.len() > self.entries {
+            // At least so many entries there will be: cut before they are copied.
+            self.split(rows.len());
+        }
         let mut rest = rows.as_slice();
         while let Some(first) = rest.first() {
             let partition = self.partition_of(first);
@@ -79,7 +88,27 @@ impl Region {
             }
             self.entries += entries.len() - before;
         }
-        self.split();
+        self.split(self.entries);
+    }
+
+    /// What does not win among the rows alone does not win at all.
+    fn keep_winners_of_rows(&self, rows: &mut Vec<Entry>, voter: &mut Vec<Entry>) {
+        let (mut kept, mut next) = (0, 0);
+        while next < rows.len() {
+            let same = of_first_voter(&rows[next..]);
+            if same == 1 {
+                rows[kept] = rows[next];
+                kept += 1;
+            } else {
+                voter.clear();
+                voter.extend_from_slice(&rows[next..next + same]);
+                self.rules.keep_winners(voter);
+                rows[kept..kept + voter.len()].copy_from_slice(voter);
+                kept += voter.len();
+            }
+            next += same;
+        }
+        rows.truncate(kept);
     }
 
     fn partition_of(&self, entry: &Entry) -> usize {
@@ -87,9 +116,9 @@ impl Region {
         ((entry.prefix() << REGION_BITS) >> 1 >> (63 - self.bits)) as usize
     }
 
-    /// Cuts every partition where the number of entries asks for more of them.
-    fn split(&mut self) {
-        let asked = self.entries.div_ceil(PARTITION_ENTRIES_MAX).max(1);
+    /// Cuts every partition where so many entries ask for more of them.
+    fn split(&mut self, entries: usize) {
+        let asked = entries.div_ceil(PARTITION_ENTRIES_MAX).max(1);
         let bits = asked.next_power_of_two().ilog2();
         if bits <= self.bits {
             return;
@@ -111,7 +140,7 @@ impl Region {
     }
 }
 
-/// Absorbing sorted rows into a partition.
+/// Absorbing rows into a partition: sorted ones, which have won among themselves.
 struct Absorb<'a> {
     rules: Rules,
     votes: &'a mut Votes,
@@ -142,23 +171,37 @@ impl Absorb<'_> {
 
     /// Rewrites the partition in one pass over its entries and the rows.
     fn merge(&mut self, entries: &mut Vec<Entry>, rows: &[Entry], merged: &mut Vec<Entry>) {
-        merged.clear();
-        let mut rest = entries.as_slice();
-        for rows in rows.chunk_by(|a, b| a.voter() == b.voter()) {
-            let voter = rows[0].voter();
-            while let [entry, tail @ ..] = rest
-                && entry.voter() < voter
-            {
-                merged.push(*entry);
-                rest = tail;
-            }
-            let old = rest.iter().take_while(|entry| entry.voter() == voter).count();
-            let (old, tail) = rest.split_at(old);
-            rest = tail;
-            self.winners(old, rows);
-            merged.extend_from_slice(self.voter);
+        if entries.is_empty() {
+            rows.iter().for_each(|row| self.votes.add(row));
+            *entries = rows.to_vec();
+            return;
         }
-        merged.extend_from_slice(rest);
+        merged.clear();
+        let (mut old, mut new) = (entries.as_slice(), rows);
+        while let ([entry, old_tail @ ..], [row, new_tail @ ..]) = (old, new) {
+            match entry.voter().cmp(&row.voter()) {
+                Ordering::Less => {
+                    merged.push(*entry);
+                    old = old_tail;
+                }
+                Ordering::Greater => {
+                    // All rows of this voter come this way, and have won among themselves.
+                    self.votes.add(row);
+                    merged.push(*row);
+                    new = new_tail;
+                }
+                Ordering::Equal => {
+                    let (had, old_tail) = old.split_at(of_first_voter(old));
+                    let (came, new_tail) = new.split_at(of_first_voter(new));
+                    self.winners(had, came);
+                    merged.extend_from_slice(self.voter);
+                    (old, new) = (old_tail, new_tail);
+                }
+            }
+        }
+        merged.extend_from_slice(old);
+        new.iter().for_each(|row| self.votes.add(row));
+        merged.extend_from_slice(new);
         if merged.len() == entries.len() {
             entries.copy_from_slice(merged);
         } else {
@@ -172,16 +215,16 @@ impl Absorb<'_> {
         self.voter.clear();
         self.voter.extend_from_slice(old);
         self.voter.extend_from_slice(rows);
-        if self.voter.len() > 1 {
+        if !old.is_empty() {
             self.rules.keep_winners(self.voter);
         }
-        for entry in old {
-            self.votes.choices[entry.choice()] -= 1;
-            self.votes.channels[entry.channel()] -= 1;
-        }
-        for entry in self.voter.iter() {
-            self.votes.choices[entry.choice()] += 1;
-            self.votes.channels[entry.channel()] += 1;
-        }
+        old.iter().for_each(|entry| self.votes.subtract(entry));
+        self.voter.iter().for_each(|entry| self.votes.add(entry));
     }
+}
+
+/// How many entries at the front are the first one's voter's.
+fn of_first_voter(entries: &[Entry]) -> usize {
+    let same = |entry: &&Entry| entry.voter() == entries[0].voter();
+    entries.iter().take_while(same).count()
 }
