@@ -9,7 +9,6 @@ use super::{Entry, REGION_BITS, Rules, Votes, sort::sort_rows};
 const PARTITION_ENTRIES_MAX: usize = 64;
 /// Rows into one partition up to which each is inserted where it belongs; more are merged in one
 /// pass, which rewrites the partition.
-
 const INSERT_ROWS_MAX: usize = 4;
 /// A partition that is full grows by this part of its entries, at least by one. Small, as it is
 /// all slack: 40 bytes an entry and 48 bytes a voter leave a fifth for it and the allocator.
