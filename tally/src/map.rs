@@ -209,7 +209,7 @@ impl Mapper {
 
     fn read(&mut self, batch: &Batch) -> Result<(), CountError> {
         let id = batch.id;
-        let ballots = batch.unpack().map_err(|error| CountError::Batch { batch: id, error })?;
+        let ballots = batch.rows().map_err(|error| CountError::Batch { batch: id, error })?;
         for ballot in ballots {
             let ballot = planted::spoil(batch, ballot);
             self.rows.push(&ballot).map_err(|error| CountError::Ballot { batch: id, error })?;

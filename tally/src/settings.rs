@@ -113,7 +113,8 @@ pub type OnRun = Arc<dyn Fn(&RunReport) + Send + Sync>;
 pub struct Hooks {
     /// Tells the time.
     pub clock: Clock,
-    /// Hears of every row published, in the order of their generations.
+    /// Hears of every row published, in the order of their generations, and once of the final
+    /// row of a contest that was finished before.
     pub on_publish: OnPublish,
     /// Hears of every visit to a contest that it was this worker's turn to count; for metrics.
     pub on_run: OnRun,

@@ -81,7 +81,12 @@ impl Worker {
         let runtime = self.shared.runtime.clone();
         let row = match runtime.block_on(self.hold())? {
             Held::Row(row) => row,
-            Held::Finished(counts) => return Ok(Visit::Finished(Arc::new(counts))),
+            Held::Finished(counts) => {
+                // Perhaps written by this worker, and the reply was lost.
+                let counts = Arc::new(counts);
+                (self.shared.hooks.on_publish)(&counts);
+                return Ok(Visit::Finished(counts));
+            }
             Held::Elsewhere => return Ok(Visit::NotHeld),
         };
         let started = self.shared.now();
