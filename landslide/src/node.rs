@@ -45,7 +45,7 @@ pub struct Roles {
 impl Node {
     /// The contest's counts row, as the tally left it.
     pub(crate) async fn counts(&self, slug: &Slug) -> Result<Option<Counts>, Problem> {
-        tally::read_counts(&*self.control, slug).await.map_err(|error| store_error(&error))
+        tally::load_counts(&*self.control, slug).await.map_err(|error| store_error(&error))
     }
 
     /// Notes what an administrator did. The act is done: a note that fails is only logged.

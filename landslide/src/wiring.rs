@@ -8,14 +8,20 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use ballot::Slug;
+use futures_core::future::BoxFuture;
 use intake::{Intake, IntakeSettings};
-use store::{BallotStore, ControlStore, EmbeddedSettings, EmbeddedStore};
+use store::{BallotStore, ControlStore, EmbeddedSettings, EmbeddedStore, StoreError};
+use tally::{
+    Hooks, RunOutcome, RunReport, Schedule, Tally, TallyContest, TallyHandle, TallySettings,
+};
 use tokio::net::TcpListener;
 
 use crate::{
+    clock,
     contests::{self, Contests},
     http::{LimitSettings, Limits, Server, ServerSettings, Tls},
-    metrics::Metrics,
+    metrics::{Metrics, Outcome},
     node::Node,
     settings::Settings,
     streams::Streams,
@@ -35,6 +41,7 @@ pub struct Running {
     pub address: SocketAddr,
     node: Arc<Node>,
     server: Server,
+    tally: Option<TallyHandle>,
     store: Arc<EmbeddedStore>,
     drain: Duration,
     is_secure: bool,
@@ -44,6 +51,8 @@ impl Running {
     /// Opens the store and starts everything; returns when votes are taken.
     pub async fn start(settings: &Settings) -> Result<Self> {
         raise_file_limit();
+        let schedule: Schedule = settings.tally_schedule.parse().context("tally_schedule")?;
+        let tally_settings = TallySettings { schedule, ..TallySettings::default() };
         // The address first: whoever starts a second node by mistake hears of it at once.
         let listener = listen(settings.listen)
             .with_context(|| format!("cannot listen on {}", settings.listen))?;
@@ -82,6 +91,11 @@ impl Running {
             leaving: false.into(),
         });
         warn_of(settings, tls.is_some());
+        let tally = if settings.roles.tally {
+            Some(start_tally(&node, ballots, tally_settings)?)
+        } else {
+            None
+        };
         let server_settings =
             ServerSettings { threads: settings.threads, connections_max: settings.connections_max };
         let is_secure = tls.is_some();
@@ -90,7 +104,7 @@ impl Running {
         }
         tokio::spawn(refresh(Arc::clone(&node)));
         let server = Server::start(&node, listener, tls, &server_settings)?;
-        Ok(Self { address, node, server, store, drain: settings.drain, is_secure })
+        Ok(Self { address, node, server, tally, store, drain: settings.drain, is_secure })
     }
 
     /// Where clients find it.
@@ -118,6 +132,9 @@ impl Running {
         // Balancers see that it is not ready and go elsewhere; late comers are told to.
         tokio::time::sleep(self.drain).await;
         self.server.stop().await;
+        if let Some(tally) = self.tally {
+            tokio::task::spawn_blocking(move || tally.stop()).await?;
+        }
         self.store.flush().await?;
         Ok(())
     }
@@ -158,6 +175,45 @@ fn warn_of(settings: &Settings, is_secure: bool) {
             "plain HTTP on an address that is not the loopback: set tls_certificate and tls_key, \
              or trusted_proxies if a balancer stands in front"
         );
+    }
+}
+
+fn start_tally(
+    node: &Arc<Node>,
+    ballots: Arc<dyn BallotStore>,
+    settings: TallySettings,
+) -> Result<TallyHandle> {
+    let metrics = Arc::clone(&node.metrics);
+    let on_run = move |report: &RunReport| {
+        let outcome = match &report.outcome {
+            RunOutcome::Published(_) => "published",
+            RunOutcome::NotHeld => "not_held",
+            RunOutcome::Failed(_) => "failed",
+        };
+        metrics.tally_runs.get_or_create(&Outcome { outcome }).inc();
+        metrics.tally_seconds.observe(report.took.as_secs_f64());
+    };
+    let hooks = Hooks { clock: Arc::new(clock::now), on_run: Arc::new(on_run), ..Hooks::default() };
+    let contests = Arc::new(Counted(Arc::clone(&node.contests)));
+    let tally = Tally::new(ballots, Arc::clone(&node.control), contests, settings, hooks)?;
+    Ok(tally.spawn()?)
+}
+
+/// The contests, as the tally asks for them.
+struct Counted(Arc<Contests>);
+
+impl tally::Contests for Counted {
+    fn list(&self) -> BoxFuture<'_, Result<Vec<TallyContest>, StoreError>> {
+        Box::pin(async {
+            // Read anew: what is counted is judged by the hours as they are.
+            self.0.refresh().await?;
+            let all = self.0.all().into_iter().map(|live| TallyContest {
+                slug: live.slug.clone(),
+                contest: Arc::new(live.contest.clone()),
+                channels: live.channels.iter().map(|c| c.channel.clone()).collect::<Vec<Slug>>(),
+            });
+            Ok(all.collect())
+        })
     }
 }
 

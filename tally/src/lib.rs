@@ -1,30 +1,44 @@
-//! The control plane.
+//! The control plane: the scheduled map-reduce that turns ballots into counts.
+//!
+//! [`Tally`] visits every contest on a schedule; of many workers the one that holds the contest's
+//! lease counts it. It shares nothing with the intake but the store, so voting does not notice
+//! when it stops. [`recount`] counts again from the ballots alone, [`certify`] signs off.
+//!
+//! The walk of one count: `tally.rs` (when) → `worker.rs` (what to do for this contest now) →
+//! `lease.rs`, `progress.rs` (which batches are new) → `map.rs` (scan, shuffle and reduce on all
+//! cores) → `row.rs`, `publish.rs` (the counts row).
 
-use ballot::{Counts, CountsStatus, Slug};
-use store::{ControlStore, StoreError};
+mod settings;
+pub use settings::{
+    Clock, Hooks, InvalidSchedule, OnPublish, OnRun, RunOutcome, RunReport, Schedule, TallySettings,
+};
 
-/// Why a count was not certified.
-#[derive(Debug, thiserror::Error)]
-pub enum CertifyError {
-    /// It is not final yet.
-    #[error("the count is not final")]
-    NotFinal,
-    /// The store did not do it.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
+mod contests;
+pub use contests::{Contests, TallyContest};
 
-/// The counts row of a contest.
-pub async fn read_counts(c: &dyn ControlStore, slug: &Slug) -> Result<Option<Counts>, StoreError> {
-    let d = c.get(&format!("counts/{slug}")).await?;
-    Ok(d.and_then(|d| serde_json::from_slice(&d.body).ok()))
-}
+mod tally;
+pub use tally::{Tally, TallyHandle};
 
-/// Certifies.
-pub async fn certify(c: &dyn ControlStore, slug: &Slug) -> Result<Counts, CertifyError> {
-    let counts = read_counts(c, slug).await?.ok_or(CertifyError::NotFinal)?;
-    if counts.status < CountsStatus::Final {
-        return Err(CertifyError::NotFinal);
-    }
-    Ok(counts)
-}
+mod worker;
+
+mod lease;
+
+mod progress;
+
+mod map;
+pub use map::CountError;
+
+mod row;
+
+mod publish;
+
+mod batch_set;
+pub use batch_set::{BatchSetError, load_batch_set};
+
+mod certify;
+pub use certify::{CertifyError, certify, load_counts};
+
+mod recount;
+pub use recount::{Compared, Difference, Published, Recount, recount};
+
+mod planted;

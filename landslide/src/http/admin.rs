@@ -269,6 +269,10 @@ pub(crate) async fn certify_contest(
             Problem::new(ProblemKind::NotFinal, detail).hours(live.contest.hours)
         }
         CertifyError::Store(error) => store_error(&error),
+        CertifyError::BatchSet(error) => {
+            tracing::error!(%error, contest = %live.slug, "the final count cannot be certified");
+            Problem::new(ProblemKind::Internal, format!("{error}."))
+        }
     })?;
     worker.node.audit(&live.slug, "count certified").await;
     Ok(json(&counts))

@@ -126,10 +126,12 @@ impl Drop for Node {
 pub fn command(data: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_landslide"));
     command
-        .args(["serve", "--listen", "127.0.0.1:0", "--drain", "0s", "--log", "warn", "--data"])
+        .args(["serve", "--listen", "127.0.0.1:0", "--data"])
         .arg(data)
         .args(arguments)
         .env("LANDSLIDE_ADMIN_TOKEN", TOKEN)
+        .env("LANDSLIDE_DRAIN", "0s")
+        .env("LANDSLIDE_LOG", "warn")
         .envs(variables.iter().copied())
         .stdin(Stdio::null())
         .stdout(Stdio::piped());

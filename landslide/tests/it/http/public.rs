@@ -100,7 +100,7 @@ fn operators_and_developers_are_served() {
         "landslide_requests_refused_total{reason=\"unknown-choice\"} 1",
         "landslide_commit_seconds_count 1",
         "landslide_counts_age_seconds{contest=\"tv\"}",
-        "landslide_tally_runs_total{outcome=\"ok\"}",
+        "landslide_tally_runs_total{outcome=\"published\"}",
     ] {
         assert!(metrics.contains(line), "{line} is not in\n{metrics}");
     }
