@@ -5,6 +5,8 @@ pub mod settings;
 
 pub mod serve;
 
+pub mod recount;
+
 pub mod wiring;
 
 pub mod node;

@@ -3,7 +3,11 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use landslide::{serve, settings::ServeOptions};
+use landslide::{
+    recount::{self, RecountOptions},
+    serve,
+    settings::ServeOptions,
+};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -20,7 +24,10 @@ struct CommandLine {
 enum Command {
     /// Run a node
     #[command(after_help = SERVE_EXAMPLES)]
-    Serve(ServeOptions),
+    Serve(Box<ServeOptions>),
+    /// Count again from the ballots alone, and compare with the published row
+    #[command(after_help = RECOUNT_EXAMPLES)]
+    Recount(RecountOptions),
 }
 
 const SERVE_EXAMPLES: &str = "\
@@ -41,13 +48,24 @@ Examples:
 
 Exit codes: 0 told to end, 1 could not start or end in order, 2 wrong usage, 3 the store failed.";
 
+const RECOUNT_EXAMPLES: &str = "\
+Examples:
+  # after the node has ended
+  landslide recount tv-series --data votes
+
+  # for a script
+  landslide recount tv-series --data votes --json
+
+Exit codes: 0 the same numbers, 1 they differ, 2 wrong usage, 3 could not be counted.";
+
 fn main() -> ExitCode {
     let command = CommandLine::parse().command;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let ended = runtime.map_err(Into::into).and_then(|runtime| {
         let ended = runtime.block_on(async {
             match command {
-                Command::Serve(options) => serve::run(options).await,
+                Command::Serve(options) => serve::run(*options).await,
+                Command::Recount(options) => recount::run(options).await,
             }
         });
         // A worker that hangs must not keep the process.

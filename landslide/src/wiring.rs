@@ -8,7 +8,6 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use ballot::Slug;
 use futures_core::future::BoxFuture;
 use intake::{Intake, IntakeSettings};
 use store::{BallotStore, ControlStore, EmbeddedSettings, EmbeddedStore, StoreError};
@@ -19,7 +18,7 @@ use tokio::net::TcpListener;
 
 use crate::{
     clock,
-    contests::{self, Contests},
+    contests::{self, Contests, LiveContest},
     http::{LimitSettings, Limits, Server, ServerSettings, Tls},
     metrics::{Metrics, Outcome},
     node::Node,
@@ -29,7 +28,7 @@ use crate::{
 
 /// How far ahead a close by hand is set. One process is all there is, and it takes a change into
 /// account before the change is written: this is the time for that.
-const CLOSE_MARGIN: Duration = Duration::from_millis(250);
+pub(crate) const CLOSE_MARGIN: Duration = Duration::from_millis(250);
 /// How often networks that are not seen any more are forgotten.
 const FORGET: Duration = Duration::from_secs(60);
 /// Connections that wait in the kernel until they are accepted.
@@ -207,13 +206,18 @@ impl tally::Contests for Counted {
         Box::pin(async {
             // Read anew: what is counted is judged by the hours as they are.
             self.0.refresh().await?;
-            let all = self.0.all().into_iter().map(|live| TallyContest {
-                slug: live.slug.clone(),
-                contest: Arc::new(live.contest.clone()),
-                channels: live.channels.iter().map(|c| c.channel.clone()).collect::<Vec<Slug>>(),
-            });
+            let all = self.0.all().into_iter().map(|live| tally_contest(&live));
             Ok(all.collect())
         })
+    }
+}
+
+/// A contest as the tally sees it.
+pub(crate) fn tally_contest(live: &LiveContest) -> TallyContest {
+    TallyContest {
+        slug: live.slug.clone(),
+        contest: Arc::new(live.contest.clone()),
+        channels: live.channels.iter().map(|channel| channel.channel.clone()).collect(),
     }
 }
 
