@@ -1,8 +1,25 @@
 //! A batch: the ballots of one contest that one intake node committed together, packed.
+//!
+//! The bytes are specified in `docs/decisions/0004-packed-batch-format.md`.
 
 use bytes::Bytes;
 
-use crate::{Ballot, BatchId, Bucket, Shard, Slug};
+use crate::{Ballot, BallotId, BatchId, Bucket, Shard, Slug, Timestamp, Voter};
+
+mod integers;
+mod layout;
+mod rows;
+mod write;
+
+pub use rows::Rows;
+
+/// The last moment that a packed ballot can have been recorded at, the end of the year 9999: what
+/// RFC 3339 can write. The first is the Unix epoch.
+pub const RECORDED_AT_MAX: Timestamp = Timestamp::from_micros(253_402_300_799_999_999);
+/// Choice numbers are below this: 10 bits, as in [`crate::limits::CHOICES_MAX`].
+const CHOICE_NUMBERS: u64 = 1 << 10;
+/// Channel numbers are below this: 6 bits, as in [`crate::limits::CHANNELS_MAX`].
+const CHANNEL_NUMBERS: u64 = 1 << 6;
 
 /// A sealed batch: its key and its packed ballots. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,13 +46,63 @@ impl Batch {
     }
 
     /// Packs ballots, 1 to [`crate::limits::BATCH_BALLOTS_MAX`], in the order given.
+    ///
+    /// A `recorded_at` before the Unix epoch or after [`RECORDED_AT_MAX`] becomes the nearest one
+    /// inside.
+    ///
+    /// # Panics
+    ///
+    /// With no ballots or too many, a choice number of 1,024 or more, or a channel number of 64 or
+    /// more: to write anything in their place would be a false count.
     pub fn pack(contest: &Slug, shards: u16, id: BatchId, ballots: &[Ballot]) -> Self {
-        let _ = ballots;
-        Self { contest: contest.clone(), id, shard: id.shard(shards), packed: Bytes::new() }
+        let packed = write::pack(contest, id, ballots, write::Voters::Stored);
+        Self { contest: contest.clone(), id, shard: id.shard(shards), packed }
+    }
+
+    /// Packs ballots whose voters all derive from their ballot ids, without the voters. They are
+    /// read with [`Self::rows_deriving`]. Otherwise as [`Self::pack`].
+    pub fn pack_without_voters(
+        contest: &Slug,
+        shards: u16,
+        id: BatchId,
+        ballots: &[Ballot],
+    ) -> Self {
+        let packed = write::pack(contest, id, ballots, write::Voters::Derived);
+        Self { contest: contest.clone(), id, shard: id.shard(shards), packed }
+    }
+
+    /// A batch as read from a store, checked whole: [`Self::rows_deriving`] will not fail. A store
+    /// that leaves the check to its reader fills in the fields instead.
+    pub fn read(
+        contest: Slug,
+        id: BatchId,
+        shard: Shard,
+        packed: Bytes,
+    ) -> Result<Self, CorruptBatch> {
+        let batch = Self { contest, id, shard, packed };
+        layout::Columns::parse(&batch)?;
+        Ok(batch)
     }
 
     /// The ballots, in the order they were packed.
     pub fn unpack(&self) -> Result<Vec<Ballot>, CorruptBatch> {
-        Ok(Vec::new())
+        Ok(self.rows()?.collect())
+    }
+
+    /// Checks the whole batch, then walks its ballots in the order they were packed without
+    /// allocating. A batch packed without voters is refused.
+    pub fn rows(&self) -> Result<Rows<'_>, CorruptBatch> {
+        Rows::stored(layout::Columns::parse(self)?)
+    }
+
+    /// As [`Self::rows`]; where the batch was packed without voters, `derive` gives them.
+    pub fn rows_deriving<D>(&self, derive: D) -> Result<Rows<'_, D>, CorruptBatch>
+    where
+        D: Fn(BallotId) -> Voter,
+    {
+        Ok(Rows::deriving(layout::Columns::parse(self)?, derive))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -33,6 +33,23 @@ impl BallotId {
         Self(uuid_v7(time, random))
     }
 
+    /// From the low 48 bits of `millis`, and 74 random bits: the low 10 of `high`, and `low`. The
+    /// version and the variant come by construction.
+    pub(crate) fn from_parts(millis: u64, high: u16, low: u64) -> Self {
+        let high = (u64::from(high & 0x3ff) << 2) | (low >> 62);
+        let first = (millis << 16) | 0x7000 | high;
+        let second = (0b10 << 62) | (low & (u64::MAX >> 2));
+        let bytes = (u128::from(first) << 64) | u128::from(second);
+        Self(bytes.to_be_bytes())
+    }
+
+    /// The 74 random bits, as [`Self::from_parts`] takes them.
+    pub(crate) fn random_parts(&self) -> (u16, u64) {
+        let bytes = u128::from_be_bytes(self.0);
+        let (first, second) = ((bytes >> 64) as u64, bytes as u64);
+        (((first >> 2) & 0x3ff) as u16, (first << 62) | (second & (u64::MAX >> 2)))
+    }
+
     /// The 16 bytes, in the order they are written.
     pub const fn as_bytes(&self) -> &[u8; 16] {
         &self.0

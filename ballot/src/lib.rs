@@ -28,7 +28,7 @@ mod cast;
 pub use cast::{Ballot, ChannelNumber, ChoiceNumber};
 
 mod batch;
-pub use batch::{Batch, CorruptBatch};
+pub use batch::{Batch, CorruptBatch, RECORDED_AT_MAX, Rows};
 
 pub mod fold;
 

@@ -1,21 +1,68 @@
-//! The binary.
+//! The command line of Landslide.
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
+use landslide::{bench, demo, serve, settings::ServeOptions};
 
-mod bench;
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Live public voting for the moment everybody votes at once
-#[derive(Parser)]
-#[command(version)]
-enum Command {
-    /// Offer votes like clients do, then compare acknowledged with counted
-    Bench(bench::Options),
+/// Live public voting for the moment everybody votes at once.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true, arg_required_else_help = true)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
 }
 
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a node
+    #[command(after_help = SERVE_EXAMPLES)]
+    Serve(Box<ServeOptions>),
+    /// One process, ten TV series, a simulated landslide, the counts live
+    Demo(demo::Options),
+    /// Offer votes like clients do, then compare acknowledged with counted
+    Bench(Box<bench::Options>),
+}
+
+const SERVE_EXAMPLES: &str = "\
+Examples:
+  # everything in one process, on the loopback
+  LANDSLIDE_ADMIN_TOKEN=secret landslide serve --data votes
+
+  # with TLS, for the world
+  LANDSLIDE_ADMIN_TOKEN=secret landslide serve --listen 0.0.0.0:443 \\
+      --tls-certificate chain.pem --tls-key key.pem
+
+  # a contest, from a file
+  curl -X PUT -H 'Authorization: Bearer secret' -H 'Content-Type: application/toml' \\
+      --data-binary @contest.toml http://127.0.0.1:8080/v1/admin/contests/tv-series
+
+  # from a file of settings; flags and variables go before it
+  landslide serve --config landslide.toml --listen 127.0.0.1:9000
+
+Exit codes: 0 told to end, 1 could not start or end in order, 2 wrong usage, 3 the store failed.";
+
 fn main() -> ExitCode {
-    match Command::parse() {
-        Command::Bench(options) => bench::run(&options),
-    }
+    let command = CommandLine::parse().command;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let ended = runtime.map_err(Into::into).and_then(|runtime| {
+        let ended = runtime.block_on(async {
+            match command {
+                Command::Serve(options) => serve::run(*options).await,
+                Command::Demo(options) => demo::run(options).await,
+                Command::Bench(options) => bench::run(*options).await,
+            }
+        });
+        // A worker that hangs must not keep the process.
+        runtime.shutdown_background();
+        ended
+    });
+    ended.unwrap_or_else(|error| {
+        // A sentence, not a backtrace: most likely it is the user's mistake.
+        eprintln!("landslide: {error:#}");
+        ExitCode::FAILURE
+    })
 }

@@ -4,6 +4,17 @@
 
 use std::sync::Arc;
 
+pub mod embedded;
+pub mod faulty;
+
+#[cfg(feature = "conformance")]
+pub mod conformance;
+
+mod planted;
+
+pub use embedded::{EmbeddedSettings, EmbeddedStore, OpenError};
+pub use faulty::{FaultSettings, FaultyStore};
+
 use ballot::{Batch, Bucket, Shard, Slug};
 use bytes::Bytes;
 use futures_core::{future::BoxFuture, stream::BoxStream};
@@ -59,8 +70,27 @@ pub trait ControlStore: Send + Sync + 'static {
     ) -> BoxFuture<'a, Result<Version, StoreError>>;
 }
 
-/// Bytes of a control document, at most; with its key it fits one DynamoDB item.
-pub const DOCUMENT_BYTES_MAX: usize = 390_000;
+/// Bytes of a control document, at most: a contest of 1,000 choices whose titles are 200
+/// four-byte characters each fits. A backend whose items are smaller splits it.
+pub const DOCUMENT_BYTES_MAX: usize = 1_000_000;
+
+/// Bytes of a control document's key, at most.
+pub const DOCUMENT_KEY_BYTES_MAX: usize = 200;
+
+/// Whether a document can be stored under the key, on every backend.
+fn check_document(key: &str, body: &[u8]) -> Result<(), StoreError> {
+    let plain = |byte: &u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'/' | b'-');
+    if !(1..=DOCUMENT_KEY_BYTES_MAX).contains(&key.len()) || !key.as_bytes().iter().all(plain) {
+        let detail = format!("the key {key:?} is not 1 to 200 of a-z, 0-9, '.', '_', '/' and '-'");
+        return Err(StoreError::Invalid(detail.into()));
+    }
+    if body.len() > DOCUMENT_BYTES_MAX {
+        let bytes = body.len();
+        let detail = format!("a document of {bytes} bytes, of {DOCUMENT_BYTES_MAX} at most");
+        return Err(StoreError::Invalid(detail.into()));
+    }
+    Ok(())
+}
 
 /// A control document.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use tokio::{
 use tokio_rustls::{
     TlsConnector,
     rustls::{
-        ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+        ClientConfig, DigitallySignedStruct, Error as TlsError, RootCertStore, SignatureScheme,
         client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
         crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature},
         pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
@@ -20,13 +20,13 @@ use tokio_rustls::{
 
 /// A node's address, read from a URL.
 #[derive(Clone)]
-pub(super) struct Address {
+pub(crate) struct Address {
     /// The URL without a trailing slash.
-    pub(super) url: String,
+    pub(crate) url: String,
     /// Host and port as the `Host` header has them.
-    pub(super) authority: String,
+    pub(crate) authority: String,
     /// What stands before `/v1`, empty mostly.
-    pub(super) prefix: String,
+    pub(crate) prefix: String,
     host: String,
     port: u16,
     tls: Option<(TlsConnector, ServerName<'static>)>,
@@ -34,7 +34,7 @@ pub(super) struct Address {
 
 /// Which certificates are trusted.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Trust<'a> {
+pub(crate) enum Trust<'a> {
     /// What the system trusts.
     System,
     /// The certificates in this file (PEM), and no others.
@@ -45,7 +45,7 @@ pub(super) enum Trust<'a> {
 
 impl Address {
     /// Reads `http://host:port` or `https://host:port`, maybe with a path that goes before `/v1`.
-    pub(super) fn parse(url: &str, trust: Trust<'_>) -> anyhow::Result<Self> {
+    pub(crate) fn parse(url: &str, trust: Trust<'_>) -> anyhow::Result<Self> {
         let wrong = || format!("{url:?} is not a URL such as http://127.0.0.1:8080");
         let uri: Uri = url.parse().with_context(wrong)?;
         let (host, authority) = match (uri.host(), uri.authority()) {
@@ -74,7 +74,7 @@ impl Address {
     }
 
     /// Opens a connection.
-    pub(super) async fn connect(&self) -> io::Result<Box<dyn Stream>> {
+    pub(crate) async fn connect(&self) -> io::Result<Box<dyn Stream>> {
         let tcp = TcpStream::connect((self.host.as_str(), self.port)).await?;
         tcp.set_nodelay(true)?;
         Ok(match &self.tls {
@@ -85,7 +85,7 @@ impl Address {
 }
 
 /// A connected stream, with TLS or without.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
 fn connector(trust: Trust<'_>) -> anyhow::Result<TlsConnector> {
@@ -134,7 +134,7 @@ impl ServerCertVerifier for TrustsAnything {
         _: &ServerName<'_>,
         _: &[u8],
         _: UnixTime,
-    ) -> Result<ServerCertVerified, tokio_rustls::rustls::Error> {
+    ) -> Result<ServerCertVerified, TlsError> {
         Ok(ServerCertVerified::assertion())
     }
 
@@ -143,7 +143,7 @@ impl ServerCertVerifier for TrustsAnything {
         message: &[u8],
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, tokio_rustls::rustls::Error> {
+    ) -> Result<HandshakeSignatureValid, TlsError> {
         let algorithms = &self.0.signature_verification_algorithms;
         verify_tls12_signature(message, certificate, signature, algorithms)
     }
@@ -153,7 +153,7 @@ impl ServerCertVerifier for TrustsAnything {
         message: &[u8],
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, tokio_rustls::rustls::Error> {
+    ) -> Result<HandshakeSignatureValid, TlsError> {
         let algorithms = &self.0.signature_verification_algorithms;
         verify_tls13_signature(message, certificate, signature, algorithms)
     }

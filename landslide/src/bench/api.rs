@@ -32,7 +32,7 @@ const DATE_SLACK: Duration = Duration::from_secs(3);
 
 /// A contest, seen through HTTP.
 #[derive(Clone)]
-pub(super) struct Api {
+pub(crate) struct Api {
     addresses: Arc<[Address]>,
     contest: Slug,
     admin: Option<HeaderValue>,
@@ -42,16 +42,18 @@ pub(super) struct Api {
 
 /// What is read of a contest's definition.
 #[derive(Clone, Debug, Deserialize)]
-pub(super) struct Definition {
-    pub(super) choices: Vec<DefinedChoice>,
-    pub(super) admission: Option<String>,
+pub(crate) struct Definition {
+    pub(crate) choices: Vec<DefinedChoice>,
+    pub(crate) admission: Option<String>,
     #[serde(default)]
-    pub(super) opens_at: Option<Timestamp>,
+    pub(crate) opens_at: Option<Timestamp>,
+    #[serde(default)]
+    pub(crate) closes_at: Option<Timestamp>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
-pub(super) struct DefinedChoice {
-    pub(super) choice: Slug,
+pub(crate) struct DefinedChoice {
+    pub(crate) choice: Slug,
 }
 
 /// A counts row, or public results, as the contract has them. Read here and not as the server's
@@ -92,7 +94,7 @@ impl Row {
 }
 
 impl Api {
-    pub(super) fn new(
+    pub(crate) fn new(
         addresses: Arc<[Address]>,
         contest: Slug,
         token: Option<&str>,
@@ -102,12 +104,17 @@ impl Api {
         Ok(Self { addresses, contest, admin, patience })
     }
 
-    pub(super) fn is_admin(&self) -> bool {
+    /// The same, with another patience.
+    pub(crate) fn with_patience(&self, patience: Duration) -> Self {
+        Self { patience, ..self.clone() }
+    }
+
+    pub(crate) fn is_admin(&self) -> bool {
         self.admin.is_some()
     }
 
     /// The definition, if there is such a contest.
-    pub(super) async fn definition(&self) -> Result<Option<Definition>, Failure> {
+    pub(crate) async fn definition(&self) -> Result<Option<Definition>, Failure> {
         let path = match self.admin {
             Some(_) => format!("/v1/admin/contests/{}", self.contest),
             None => format!("/v1/contests/{}", self.contest),
@@ -120,7 +127,7 @@ impl Api {
     }
 
     /// Creates the contest with these choices, policy `one`, for any device.
-    pub(super) async fn create(
+    pub(crate) async fn create(
         &self,
         title: &str,
         results: &str,
@@ -140,19 +147,19 @@ impl Api {
     }
 
     /// Opens the contest.
-    pub(super) async fn open(&self) -> Result<(), Failure> {
+    pub(crate) async fn open(&self) -> Result<(), Failure> {
         let path = format!("/v1/admin/contests/{}/open", self.contest);
         accepted(&self.call(Method::POST, path, None).await?)
     }
 
     /// Closes the contest.
-    pub(super) async fn close(&self) -> Result<(), Failure> {
+    pub(crate) async fn close(&self) -> Result<(), Failure> {
         let path = format!("/v1/admin/contests/{}/close", self.contest);
         accepted(&self.call(Method::POST, path, None).await?)
     }
 
     /// Makes a new key for a gateway's channel; the old one is revoked.
-    pub(super) async fn channel_key(&self, channel: &Slug) -> Result<String, Failure> {
+    pub(crate) async fn channel_key(&self, channel: &Slug) -> Result<String, Failure> {
         #[derive(Deserialize)]
         struct Channel {
             key: String,
@@ -164,7 +171,7 @@ impl Api {
     }
 
     /// The row as it is now, if there is one, and the server's time.
-    pub(super) async fn row(&self) -> Result<(Option<Row>, Timestamp), Failure> {
+    pub(crate) async fn row(&self) -> Result<(Option<Row>, Timestamp), Failure> {
         let path = match self.admin {
             Some(_) => format!("/v1/admin/contests/{}/counts", self.contest),
             None => format!("/v1/contests/{}/results", self.contest),
@@ -181,7 +188,7 @@ impl Api {
     }
 
     /// A row that holds everything acknowledged before this call; the final one if `final_only`.
-    pub(super) async fn row_of_now(
+    pub(crate) async fn row_of_now(
         &self,
         final_only: bool,
         patience: Duration,
@@ -256,7 +263,7 @@ fn is_away(status: StatusCode) -> bool {
 }
 
 /// The value of an `Authorization` header for this token.
-pub(super) fn bearer(token: &str) -> Result<HeaderValue, Failure> {
+pub(crate) fn bearer(token: &str) -> Result<HeaderValue, Failure> {
     let mut value = HeaderValue::try_from(format!("Bearer {token}"))
         .map_err(|_| Failure::usage("the token or key has characters that no header may have"))?;
     value.set_sensitive(true);
@@ -292,7 +299,7 @@ fn date(headers: &HeaderMap) -> Option<Timestamp> {
     Some(Timestamp::from_micros(date.timestamp().as_microsecond()))
 }
 
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_micros(since.as_micros() as i64)
 }

@@ -15,20 +15,20 @@ use super::choices::Draw;
 
 /// Where the ballots of a run come from, and how they are sent.
 #[derive(Clone)]
-pub(super) struct Source {
+pub(crate) struct Source {
     /// The contest's choices, in its order.
-    pub(super) choices: Arc<[Slug]>,
+    pub(crate) choices: Arc<[Slug]>,
     /// What is voted for.
-    pub(super) votes: Votes,
+    pub(crate) votes: Votes,
     /// Whether they come one by one or as a gateway's batches.
-    pub(super) delivery: Delivery,
+    pub(crate) delivery: Delivery,
     /// Seeds what is drawn.
-    pub(super) seed: u64,
+    pub(crate) seed: u64,
 }
 
 /// What is voted for.
 #[derive(Clone)]
-pub(super) enum Votes {
+pub(crate) enum Votes {
     /// New voters, whose choices are drawn.
     Drawn(Draw),
     /// These voters and choices, each once.
@@ -37,7 +37,7 @@ pub(super) enum Votes {
 
 /// How ballots are sent.
 #[derive(Clone, Debug)]
-pub(super) enum Delivery {
+pub(crate) enum Delivery {
     /// Each voter's device sends its own.
     Devices,
     /// A gateway sends batches of so many on its channel.
@@ -46,28 +46,28 @@ pub(super) enum Delivery {
 
 /// Ballots that travel in one request, with all that a retry must repeat.
 #[derive(Clone, Debug)]
-pub(super) struct Envelope {
+pub(crate) struct Envelope {
     /// The request's body.
-    pub(super) body: Bytes,
+    pub(crate) body: Bytes,
     /// Each ballot's choice, in the order of the body.
-    pub(super) choices: Vec<u16>,
+    pub(crate) choices: Vec<u16>,
     /// The ballot id that the reply must name; none for a batch.
-    pub(super) ballot_id: Option<BallotId>,
+    pub(crate) ballot_id: Option<BallotId>,
     /// When it was due to be sent: where its latency starts.
-    pub(super) due: Instant,
+    pub(crate) due: Instant,
     /// When it was first sent: where the time to give it up starts.
-    pub(super) first_sent: Option<Instant>,
+    pub(crate) first_sent: Option<Instant>,
     /// Requests so far.
-    pub(super) attempts: u32,
+    pub(crate) attempts: u32,
     /// Whether a request without a good reply may have been recorded.
-    pub(super) maybe_recorded: bool,
+    pub(crate) maybe_recorded: bool,
     /// Sent again on purpose: one attempt, whose reply counts for nothing.
-    pub(super) is_copy: bool,
+    pub(crate) is_copy: bool,
 }
 
 impl Source {
     /// Ballots in a request.
-    pub(super) fn ballots_per_request(&self) -> u64 {
+    pub(crate) fn ballots_per_request(&self) -> u64 {
         match &self.delivery {
             Delivery::Devices => 1,
             Delivery::Gateway { batch, .. } => *batch,
@@ -75,7 +75,7 @@ impl Source {
     }
 
     /// How many ballots there are, if the source says.
-    pub(super) fn len(&self) -> Option<u64> {
+    pub(crate) fn len(&self) -> Option<u64> {
         match &self.votes {
             Votes::Drawn(_) => None,
             Votes::Replayed(ballots) => Some(ballots.len() as u64),
@@ -84,7 +84,7 @@ impl Source {
 
     /// Makes ballots `first` up to but not including `end` of the run. `identities` is where
     /// devices and ballot ids come from; it must not repeat over the life of a contest.
-    pub(super) fn make(
+    pub(crate) fn make(
         &self,
         first: u64,
         end: u64,

@@ -14,7 +14,7 @@ const TV_SERIES: &str = include_str!("../../data/tv-series.csv");
 
 /// One row of a table of weights.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
-pub(super) struct Weight {
+pub(crate) struct Weight {
     /// The choice's name for machines.
     pub choice: Slug,
     /// The choice's name for people.
@@ -24,12 +24,12 @@ pub(super) struct Weight {
 }
 
 /// The table of the ten TV series.
-pub(super) fn tv_series() -> anyhow::Result<Vec<Weight>> {
+pub(crate) fn tv_series() -> anyhow::Result<Vec<Weight>> {
     read_weights(TV_SERIES.as_bytes())
 }
 
 /// Reads a table `choice,title,weight`.
-pub(super) fn weights_of_file(path: &Path) -> anyhow::Result<Vec<Weight>> {
+pub(crate) fn weights_of_file(path: &Path) -> anyhow::Result<Vec<Weight>> {
     open(path).and_then(read_weights).with_context(|| path.display().to_string())
 }
 
@@ -48,7 +48,7 @@ fn read_weights(table: impl Read) -> anyhow::Result<Vec<Weight>> {
 
 /// One ballot to replay.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
-pub(super) struct Replayed {
+pub(crate) struct Replayed {
     /// One person, by any name.
     pub voter: String,
     /// What was chosen.
@@ -56,7 +56,7 @@ pub(super) struct Replayed {
 }
 
 /// Reads a table `voter,choice`; a voter is there once.
-pub(super) fn replay_of_file(path: &Path) -> anyhow::Result<Vec<Replayed>> {
+pub(crate) fn replay_of_file(path: &Path) -> anyhow::Result<Vec<Replayed>> {
     open(path).and_then(read_replay).with_context(|| path.display().to_string())
 }
 
@@ -79,7 +79,7 @@ fn open(path: &Path) -> anyhow::Result<std::fs::File> {
 }
 
 /// The choices of replayed ballots as a table of weights, in the order of their first ballots.
-pub(super) fn weights_of_replay(ballots: &[Replayed]) -> Vec<Weight> {
+pub(crate) fn weights_of_replay(ballots: &[Replayed]) -> Vec<Weight> {
     let mut weights: Vec<Weight> = Vec::new();
     for ballot in ballots {
         match weights.iter_mut().find(|row| row.choice == ballot.choice) {
@@ -96,14 +96,14 @@ pub(super) fn weights_of_replay(ballots: &[Replayed]) -> Vec<Weight> {
 
 /// Draws positions of choices in the contest's definition.
 #[derive(Clone, Debug)]
-pub(super) struct Draw {
+pub(crate) struct Draw {
     /// Sums of the weights up to and with each choice; the last is the total.
     sums: Vec<f64>,
 }
 
 impl Draw {
     /// Draws among a contest's choices as asked. Choices without a weight are never drawn.
-    pub(super) fn new(how: &Choices, weights: &[Weight], contest: &[Slug]) -> anyhow::Result<Self> {
+    pub(crate) fn new(how: &Choices, weights: &[Weight], contest: &[Slug]) -> anyhow::Result<Self> {
         let weight_of = |slug: &Slug| match how {
             Choices::Uniform => 1.0,
             Choices::One(one) => f64::from(u8::from(one == slug)),
@@ -131,7 +131,7 @@ impl Draw {
     }
 
     /// The next choice's position.
-    pub(super) fn next(&self, rng: &mut Rng) -> u16 {
+    pub(crate) fn next(&self, rng: &mut Rng) -> u16 {
         let total = self.sums.last().copied().unwrap_or(0.0);
         let point = rng.f64() * total;
         let position = self.sums.partition_point(|sum| *sum <= point);

@@ -29,21 +29,21 @@ const CONNECT_PAUSE: Duration = Duration::from_millis(40);
 
 /// How ballots become requests.
 #[derive(Clone, Debug)]
-pub(super) struct Requests {
+pub(crate) struct Requests {
     path: String,
     headers: HeaderMap,
 }
 
 impl Requests {
     /// Voters' own ballots.
-    pub(super) fn of_devices(contest: &Slug) -> Self {
+    pub(crate) fn of_devices(contest: &Slug) -> Self {
         let headers = [(CONTENT_TYPE, HeaderValue::from_static("application/json"))];
         let path = format!("/v1/contests/{contest}/ballots");
         Self { path, headers: headers.into_iter().collect() }
     }
 
     /// A gateway's batches; `bearer` is `Bearer` and the channel's key.
-    pub(super) fn of_gateway(contest: &Slug, bearer: HeaderValue) -> Self {
+    pub(crate) fn of_gateway(contest: &Slug, bearer: HeaderValue) -> Self {
         let ndjson = HeaderValue::from_static("application/x-ndjson");
         let headers = [(CONTENT_TYPE, ndjson), (AUTHORIZATION, bearer)];
         let path = format!("/v1/contests/{contest}/batches");
@@ -62,7 +62,7 @@ impl Requests {
 
 /// What one attempt came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(crate) enum Outcome {
     /// All ballots are recorded, but for those that were rejected: (index, problem type).
     Acknowledged(Vec<(usize, String)>),
     /// Certainly refused, with the problem's type.

@@ -35,6 +35,8 @@ pub(super) struct Lane {
     next: Cell<u64>,
     /// Requests begun whose end is not known.
     open: Cell<u64>,
+    /// How many of them are copies, which wait on top of `open_max`.
+    copies: Cell<u64>,
     open_max: u64,
     /// Requests that wait for their next attempt.
     outbox: RefCell<BinaryHeap<Waiting>>,
@@ -95,6 +97,7 @@ impl Lane {
             identities: RefCell::new(Rng::new()),
             next: Cell::new(u64::from(number)),
             open: Cell::new(0),
+            copies: Cell::new(0),
             open_max: open_max.max(1),
             outbox: RefCell::default(),
             turn: Mutex::new(()),
@@ -150,7 +153,7 @@ impl Lane {
             Phase::Finishing | Phase::Abandoned => None,
         };
         match due {
-            Some(due) if self.open.get() < self.open_max => {
+            Some(due) if self.open.get() - self.copies.get() < self.open_max => {
                 if due <= now
                     && let Some(envelope) = self.begin(due)
                 {
@@ -183,6 +186,7 @@ impl Lane {
             drop(rng);
             self.common.ledger.copies.fetch_add(copy.choices.len() as u64, Relaxed);
             self.open.set(self.open.get() + 1);
+            self.copies.set(self.copies.get() + 1);
             self.send_again(copy, Instant::now() + COPY_DELAY_MAX.mul_f64(delay));
         }
         Some(envelope)
@@ -196,7 +200,9 @@ impl Lane {
 
     /// Notes that a request's end is known.
     pub(super) fn end(&self, envelope: &Envelope) {
-        if !envelope.is_copy {
+        if envelope.is_copy {
+            self.copies.set(self.copies.get() - 1);
+        } else {
             self.common.ledger.ended.fetch_add(envelope.choices.len() as u64, Relaxed);
         }
         self.open.set(self.open.get() - 1);

@@ -15,7 +15,7 @@ const LATENCY_MAX: Duration = Duration::from_secs(600);
 const LATENCY_DIGITS: u8 = 3;
 
 /// The counters of a run; one for all threads. Ballots unless it says requests.
-pub(super) struct Ledger {
+pub(crate) struct Ledger {
     /// By choice, in the contest's order.
     choices: Vec<ChoiceCounters>,
     /// Ballots begun: sent, or just about to be.
@@ -50,7 +50,7 @@ struct ChoiceCounters {
 
 /// What the check needs to know of one choice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Sent {
+pub(crate) struct Sent {
     /// Ballots acknowledged.
     pub acknowledged: u64,
     /// Ballots that the server may have recorded although it never said so.
@@ -59,7 +59,7 @@ pub(super) struct Sent {
 
 impl Ledger {
     /// An empty ledger for that many choices and threads.
-    pub(super) fn new(choices: usize, threads: usize) -> Self {
+    pub(crate) fn new(choices: usize, threads: usize) -> Self {
         Self {
             choices: (0..choices).map(|_| ChoiceCounters::default()).collect(),
             begun: AtomicU64::new(0),
@@ -77,7 +77,7 @@ impl Ledger {
     }
 
     /// Ballots acknowledged and unknown, by choice.
-    pub(super) fn sent(&self) -> Vec<Sent> {
+    pub(crate) fn sent(&self) -> Vec<Sent> {
         let of = |choice: &ChoiceCounters| Sent {
             acknowledged: choice.acknowledged.load(Relaxed),
             unknown: choice.unknown.load(Relaxed),
@@ -86,26 +86,26 @@ impl Ledger {
     }
 
     /// Ballots acknowledged.
-    pub(super) fn acknowledged(&self) -> u64 {
+    pub(crate) fn acknowledged(&self) -> u64 {
         self.choices.iter().map(|choice| choice.acknowledged.load(Relaxed)).sum()
     }
 
     /// Ballots begun whose end is not known yet.
-    pub(super) fn in_flight(&self) -> u64 {
+    pub(crate) fn in_flight(&self) -> u64 {
         // In this order, or a ballot that ends in between makes it negative.
         let ended = self.ended.load(Relaxed);
         self.begun.load(Relaxed).saturating_sub(ended)
     }
 
     /// Notes one acknowledged ballot.
-    pub(super) fn acknowledge(&self, choice: u16) {
+    pub(crate) fn acknowledge(&self, choice: u16) {
         if let Some(choice) = self.choices.get(usize::from(choice)) {
             choice.acknowledged.fetch_add(1, Relaxed);
         }
     }
 
     /// Notes one ballot that was given up; `maybe_recorded` widens what may be counted.
-    pub(super) fn give_up(&self, choice: u16, maybe_recorded: bool) {
+    pub(crate) fn give_up(&self, choice: u16, maybe_recorded: bool) {
         if maybe_recorded {
             self.unknown.fetch_add(1, Relaxed);
             self.widen(choice);
@@ -116,7 +116,7 @@ impl Ledger {
 
     /// Notes one ballot that was refused; `maybe_recorded` if an earlier request of it may have
     /// succeeded all the same.
-    pub(super) fn refuse(&self, choice: u16, problem: &str, maybe_recorded: bool) {
+    pub(crate) fn refuse(&self, choice: u16, problem: &str, maybe_recorded: bool) {
         add(&self.refused, problem);
         if maybe_recorded {
             self.widen(choice);
@@ -130,12 +130,12 @@ impl Ledger {
     }
 
     /// Notes a request without a good reply.
-    pub(super) fn fail(&self, why: &str) {
+    pub(crate) fn fail(&self, why: &str) {
         add(&self.failures, why);
     }
 
     /// Notes the latency of `ballots` acknowledged together.
-    pub(super) fn note_latency(&self, thread: usize, latency: Duration, ballots: u64) {
+    pub(crate) fn note_latency(&self, thread: usize, latency: Duration, ballots: u64) {
         if let Some(histogram) = self.latencies.get(thread) {
             let micros = latency.min(LATENCY_MAX).as_micros() as u64;
             histogram.lock().saturating_record_n(micros, ballots);
@@ -143,17 +143,17 @@ impl Ledger {
     }
 
     /// Ballots refused, by problem type.
-    pub(super) fn refused(&self) -> BTreeMap<String, u64> {
+    pub(crate) fn refused(&self) -> BTreeMap<String, u64> {
         self.refused.lock().clone()
     }
 
     /// Requests without a good reply, by why.
-    pub(super) fn failures(&self) -> BTreeMap<String, u64> {
+    pub(crate) fn failures(&self) -> BTreeMap<String, u64> {
         self.failures.lock().clone()
     }
 
     /// The latencies of all threads since they were last taken, in microseconds.
-    pub(super) fn take_latencies(&self) -> Histogram<u64> {
+    pub(crate) fn take_latencies(&self) -> Histogram<u64> {
         let mut taken = histogram();
         for latencies in &self.latencies {
             let mut latencies = latencies.lock();
@@ -165,13 +165,13 @@ impl Ledger {
 }
 
 /// An empty histogram of latencies in microseconds.
-pub(super) fn histogram() -> Histogram<u64> {
+pub(crate) fn histogram() -> Histogram<u64> {
     Histogram::new_with_max(LATENCY_MAX.as_micros() as u64, LATENCY_DIGITS)
         .expect("10 minutes in microseconds with 3 digits are within the limits of the format")
 }
 
 /// Adds one histogram of latencies to another.
-pub(super) fn merge(sum: &mut Histogram<u64>, part: &Histogram<u64>) {
+pub(crate) fn merge(sum: &mut Histogram<u64>, part: &Histogram<u64>) {
     sum.add(part).expect("all histograms of latencies have the same range");
 }
 

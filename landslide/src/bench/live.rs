@@ -40,6 +40,11 @@ impl Live {
         Self { bar, acknowledged: 0, looked: Instant::now(), latencies: histogram() }
     }
 
+    /// Draws nothing: for those who look and draw themselves.
+    pub(crate) fn silent() -> Self {
+        Self { bar: None, acknowledged: 0, looked: Instant::now(), latencies: histogram() }
+    }
+
     /// Takes the figures since the last look.
     pub(crate) fn look(&mut self, ledger: &Ledger) -> Figures {
         let recent = ledger.take_latencies();

@@ -25,32 +25,32 @@ const OPEN_LOOP_BALLOTS_MAX: u64 = 200_000;
 
 /// What to send, where and when.
 #[derive(Clone)]
-pub(super) struct Plan {
+pub(crate) struct Plan {
     /// The nodes; the next one is used when one fails.
-    pub(super) addresses: Arc<[Address]>,
+    pub(crate) addresses: Arc<[Address]>,
     /// How ballots become requests.
-    pub(super) requests: Requests,
+    pub(crate) requests: Requests,
     /// What ballots.
-    pub(super) source: Source,
+    pub(crate) source: Source,
     /// When.
-    pub(super) pace: Pace,
+    pub(crate) pace: Pace,
     /// Stop after so many ballots.
-    pub(super) votes_max: Option<u64>,
+    pub(crate) votes_max: Option<u64>,
     /// Connections over all threads, and threads.
-    pub(super) connections: u32,
-    pub(super) threads: u32,
+    pub(crate) connections: u32,
+    pub(crate) threads: u32,
     /// Share of ballots sent twice, share of requests cut off.
-    pub(super) duplicates: f64,
-    pub(super) cut: f64,
+    pub(crate) duplicates: f64,
+    pub(crate) cut: f64,
     /// How a client retries.
-    pub(super) retry: RetryPolicy,
+    pub(crate) retry: RetryPolicy,
     /// How long to wait for a reply.
-    pub(super) timeout: Duration,
+    pub(crate) timeout: Duration,
 }
 
 /// When ballots are sent.
 #[derive(Clone, Debug)]
-pub(super) enum Pace {
+pub(crate) enum Pace {
     /// Each connection's next one after the last one's reply, for so long.
     Closed(Option<Duration>),
     /// When they are due, whatever the server does.
@@ -59,7 +59,7 @@ pub(super) enum Pace {
 
 /// What a load is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Phase {
+pub(crate) enum Phase {
     /// Sending.
     Sending,
     /// No new ballots; those begun get their replies and retries.
@@ -69,14 +69,14 @@ pub(super) enum Phase {
 }
 
 /// All that the threads of a load have in common.
-pub(super) struct Common {
-    pub(super) plan: Plan,
-    pub(super) ledger: Arc<Ledger>,
-    pub(super) started: Instant,
+pub(crate) struct Common {
+    pub(crate) plan: Plan,
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) started: Instant,
 }
 
 /// A load under way.
-pub(super) struct Load {
+pub(crate) struct Load {
     common: Arc<Common>,
     phase: watch::Sender<Phase>,
     threads: Vec<thread::JoinHandle<anyhow::Result<()>>>,
@@ -86,7 +86,7 @@ pub(super) struct Load {
 
 impl Load {
     /// Starts sending.
-    pub(super) fn start(mut plan: Plan) -> anyhow::Result<Self> {
+    pub(crate) fn start(mut plan: Plan) -> anyhow::Result<Self> {
         plan.threads = plan.threads.clamp(1, plan.connections.max(1));
         plan.votes_max = plan.votes_max.into_iter().chain(plan.source.len()).min();
         let ledger = Arc::new(Ledger::new(plan.source.choices.len(), plan.threads as usize));
@@ -109,17 +109,17 @@ impl Load {
     }
 
     /// The counters.
-    pub(super) fn ledger(&self) -> &Arc<Ledger> {
+    pub(crate) fn ledger(&self) -> &Arc<Ledger> {
         &self.common.ledger
     }
 
     /// When it started.
-    pub(super) fn started(&self) -> Instant {
+    pub(crate) fn started(&self) -> Instant {
         self.common.started
     }
 
     /// Sends no new ballots from now on.
-    pub(super) fn finish(&self) {
+    pub(crate) fn finish(&self) {
         self.phase.send_if_modified(|phase| {
             let sending = *phase == Phase::Sending;
             if sending {
@@ -130,18 +130,18 @@ impl Load {
     }
 
     /// Gives up every ballot whose end is not known.
-    pub(super) fn abandon(&self) {
+    pub(crate) fn abandon(&self) {
         self.phase.send_replace(Phase::Abandoned);
     }
 
     /// Waits until the end of every ballot is known. May be cancelled and called again.
-    pub(super) async fn over(&mut self) {
+    pub(crate) async fn over(&mut self) {
         // Nothing is ever sent on it; the last sender's end is the message.
         let _ = self.over.recv().await;
     }
 
     /// Takes the threads' errors, once it is over.
-    pub(super) fn join(self) -> anyhow::Result<()> {
+    pub(crate) fn join(self) -> anyhow::Result<()> {
         for thread in self.threads {
             thread.join().map_err(|_| anyhow!("a sending thread panicked"))??;
         }
@@ -197,7 +197,7 @@ impl LaneOptions {
 impl Common {
     /// The ballots of request `n`, from the first up to but not including the end; `None` past
     /// the last.
-    pub(super) fn ballots_of(&self, n: u64) -> Option<(u64, u64)> {
+    pub(crate) fn ballots_of(&self, n: u64) -> Option<(u64, u64)> {
         let each = self.plan.source.ballots_per_request();
         let first = n.checked_mul(each)?;
         let end = (first + each).min(self.plan.votes_max.unwrap_or(u64::MAX));
@@ -205,7 +205,7 @@ impl Common {
     }
 
     /// When request `n` is due; `None` when there is none.
-    pub(super) fn due(&self, n: u64, now: Instant) -> Option<Instant> {
+    pub(crate) fn due(&self, n: u64, now: Instant) -> Option<Instant> {
         let (first, _) = self.ballots_of(n)?;
         match &self.plan.pace {
             Pace::Closed(duration) => {
@@ -217,7 +217,7 @@ impl Common {
     }
 
     /// Notes that all ballots with these choices are begun.
-    pub(super) fn note_begun(&self, ballots: usize) {
+    pub(crate) fn note_begun(&self, ballots: usize) {
         self.ledger.begun.fetch_add(ballots as u64, Relaxed);
     }
 }

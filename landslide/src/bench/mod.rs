@@ -3,29 +3,29 @@
 //! It knows only the HTTP contract. Ballots are made before they are first sent and never change;
 //! what is not acknowledged is sent again; what was acknowledged must be counted, once.
 
-mod options;
-pub(crate) use options::Options;
+pub(crate) mod options;
+pub use options::Options;
 
-mod choices;
-mod profile;
+pub(crate) mod choices;
+pub(crate) mod profile;
 
-mod address;
-mod api;
+pub(crate) mod address;
+pub(crate) mod api;
 mod connection;
 
-mod ballots;
-mod client;
+pub(crate) mod ballots;
+pub(crate) mod client;
 mod lane;
-mod ledger;
-mod load;
-mod retry;
+pub(crate) mod ledger;
+pub(crate) mod load;
+pub(crate) mod retry;
 
 mod check;
-mod live;
-mod report;
+pub(crate) mod live;
+pub(crate) mod report;
 
 mod run;
-pub(crate) use run::run;
+pub use run::run;
 
 #[cfg(test)]
 mod tests;

@@ -41,81 +41,81 @@ Exit code:
 /// The options of `landslide bench`.
 #[derive(Args, Clone, Debug)]
 #[command(after_long_help = EXAMPLES)]
-pub(crate) struct Options {
+pub struct Options {
     /// Address of a node; repeat it for more: the next is used when one fails
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
-    pub url: Vec<String>,
+    pub(crate) url: Vec<String>,
 
     /// The contest to vote in; created and opened when there is none of that name
     #[arg(long, value_name = "SLUG", default_value = "tv-series")]
-    pub contest: Slug,
+    pub(crate) contest: Slug,
 
     /// The administrator's token
     #[arg(long, value_name = "TOKEN", env = "LANDSLIDE_ADMIN_TOKEN", hide_env_values = true)]
-    pub admin_token: Option<String>,
+    pub(crate) admin_token: Option<String>,
 
     /// Also open a contest that exists as a draft
     #[arg(long)]
-    pub create: bool,
+    pub(crate) create: bool,
 
     /// Votes a second, whatever the server does (open loop): latency is measured from the moment a
     /// vote was due. Without a rate, each connection sends its next vote after the last reply
     #[arg(long, value_name = "N", value_parser = positive)]
-    pub rate: Option<f64>,
+    pub(crate) rate: Option<f64>,
 
     /// How the rate changes over the duration; --rate is its peak
     #[arg(long, value_enum, requires = "rate")]
-    pub profile: Option<Shape>,
+    pub(crate) profile: Option<Shape>,
 
     /// Kept-alive connections, over all threads
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=60_000))]
-    pub connections: u32,
+    pub(crate) connections: u32,
 
     /// Threads that send, each with its share of the connections
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=256))]
-    pub threads: u32,
+    pub(crate) threads: u32,
 
     /// How long to send, such as 30s or 2m [default: 10s, or until --votes or --replay is through]
     #[arg(long, value_name = "TIME", value_parser = duration)]
-    pub duration: Option<Duration>,
+    pub(crate) duration: Option<Duration>,
 
     /// Stop after N votes
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    pub votes: Option<u64>,
+    pub(crate) votes: Option<u64>,
 
     /// How choices are drawn: weighted, uniform, or one:SLUG
     #[arg(long, value_name = "HOW", default_value = "weighted")]
-    pub choices: Choices,
+    pub(crate) choices: Choices,
 
     /// A table `choice,title,weight` (CSV) to draw by, instead of ten TV series
     #[arg(long, value_name = "FILE", conflicts_with = "replay")]
-    pub weights: Option<PathBuf>,
+    pub(crate) weights: Option<PathBuf>,
 
     /// Cast the ballots of a table `voter,choice` (CSV), one device a voter. The contest must hold
     /// no other votes
     #[arg(long, value_name = "FILE", conflicts_with_all = ["votes", "choices"])]
-    pub replay: Option<PathBuf>,
+    pub(crate) replay: Option<PathBuf>,
 
     /// Share of ballots sent twice on purpose, such as 0.1 or 10%
     #[arg(long, value_name = "SHARE", default_value = "0", value_parser = share)]
-    pub duplicates: f64,
+    pub(crate) duplicates: f64,
 
     /// Share of requests whose connection is cut after sending and before the reply, then retried
     #[arg(long, value_name = "SHARE", default_value = "0", value_parser = share)]
-    pub cut: f64,
+    pub(crate) cut: f64,
 
     /// How long one ballot is retried before it is given up
     #[arg(long, alias = "retry-budget", value_name = "TIME", default_value = "60s", value_parser = duration)]
-    pub give_up_after: Duration,
+    pub(crate) give_up_after: Duration,
 
     /// How long to wait for a reply before the same ballot is sent again
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
-    pub timeout: Duration,
+    pub(crate) timeout: Duration,
 
     /// Send as the gateway of this channel: batches instead of single ballots. Makes a new channel
     /// key, which revokes the old one, unless --channel-key gives one
     #[arg(long, value_name = "CHANNEL")]
-    pub gateway: Option<Slug>,
+    pub(crate) gateway: Option<Slug>,
 
     /// The gateway's key
     #[arg(
@@ -125,39 +125,39 @@ pub(crate) struct Options {
         hide_env_values = true,
         requires = "gateway"
     )]
-    pub channel_key: Option<String>,
+    pub(crate) channel_key: Option<String>,
 
     /// Ballots of a gateway's batch
     #[arg(long, value_name = "N", default_value_t = 1_000, requires = "gateway", value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    pub batch: u32,
+    pub(crate) batch: u32,
 
     /// The same seed draws the same choices, cuts, duplicates and pauses; devices are always new
     #[arg(long, value_name = "N")]
-    pub seed: Option<u64>,
+    pub(crate) seed: Option<u64>,
 
     /// Certificates (PEM) to trust instead of the system's
     #[arg(long, value_name = "FILE", conflicts_with = "insecure")]
-    pub ca: Option<PathBuf>,
+    pub(crate) ca: Option<PathBuf>,
 
     /// Trust any certificate
     #[arg(long)]
-    pub insecure: bool,
+    pub(crate) insecure: bool,
 
     /// Close the contest after sending
     #[arg(long)]
-    pub close: bool,
+    pub(crate) close: bool,
 
     /// Wait for the final count and compare with that
     #[arg(long)]
-    pub wait_final: bool,
+    pub(crate) wait_final: bool,
 
     /// Do not compare acknowledged with counted
     #[arg(long, conflicts_with = "wait_final")]
-    pub no_check: bool,
+    pub(crate) no_check: bool,
 
     /// Print the report as JSON, and nothing else, on standard output
     #[arg(long)]
-    pub json: bool,
+    pub(crate) json: bool,
 }
 
 /// How a rate changes over time.

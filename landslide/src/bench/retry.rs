@@ -13,7 +13,7 @@ const RETRY_AFTER_MAX: Duration = Duration::from_secs(30);
 
 /// How a client retries: jittered exponential back-off.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct RetryPolicy {
+pub(crate) struct RetryPolicy {
     /// How long after its first sending a ballot is given up.
     pub give_up_after: Duration,
 }
@@ -23,7 +23,7 @@ impl RetryPolicy {
     ///
     /// `failed` counts the attempts so far, 1 or more. The server's `Retry-After` is the least
     /// wait. There is always one attempt at the give-up time itself.
-    pub(super) fn pause(
+    pub(crate) fn pause(
         &self,
         first_sent: Instant,
         now: Instant,

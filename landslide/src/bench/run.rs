@@ -9,7 +9,7 @@ use std::{
 use anyhow::Context;
 use ballot::Slug;
 use tokio::{
-    signal::ctrl_c,
+    signal::unix::{Signal, SignalKind, signal},
     time::{MissedTickBehavior, interval, sleep_until},
 };
 
@@ -42,22 +42,17 @@ const FINAL_PATIENCE: Duration = Duration::from_secs(180);
 /// Runs `landslide bench`. Prints what there is to say; the exit code is the verdict: 0 equal,
 /// 1 different, 2 a mistake of the user, 3 could not check.
 ///
-/// Makes its own runtimes: not to be called from within one.
-pub(crate) fn run(options: &Options) -> ExitCode {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let outcome = match runtime {
-        Ok(runtime) => runtime.block_on(bench(options)),
-        Err(error) => Err(Failure::Server(format!("no runtime: {error}"))),
-    };
-    match outcome {
+/// To be called within a tokio runtime, which only draws the figures; the load has its own.
+pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
+    Ok(match bench(&options).await {
         Ok(Check::Equal(_) | Check::Skipped) => ExitCode::SUCCESS,
         Ok(Check::Different(_)) => ExitCode::from(1),
         Ok(Check::NotChecked { .. }) => ExitCode::from(3),
         Err(failure) => {
-            eprintln!("error: {failure}");
+            eprintln!("landslide: {failure}");
             ExitCode::from(if matches!(failure, Failure::Usage(_)) { 2 } else { 3 })
         }
-    }
+    })
 }
 
 /// One run, reported.
@@ -107,11 +102,14 @@ pub(super) async fn measure(options: &Options) -> Result<Report, Failure> {
 
     let ledger = Arc::clone(load.ledger());
     let mut live = Live::new();
-    let elapsed = watch(load, &mut live).await?;
+    // One listener for all, so that no Ctrl-C falls between two.
+    let mut interrupts = signal(SignalKind::interrupt())
+        .map_err(|error| Failure::Server(format!("no signals: {error}")))?;
+    let elapsed = watch(load, &mut live, &mut interrupts).await?;
     live.say("waiting for the counts");
     let check = tokio::select! {
         check = check(options, &api, &prepared, &ledger) => check,
-        _ = ctrl_c() => Check::NotChecked { why: "interrupted".to_owned() },
+        _ = interrupts.recv() => Check::NotChecked { why: "interrupted".to_owned() },
     };
     let latencies = live.finish(&ledger);
     let (urls, contest) = (options.url.clone(), options.contest.clone());
@@ -251,7 +249,11 @@ fn pace(options: &Options) -> Pace {
 
 /// Draws the figures until every ballot's end is known; Ctrl-C stops sending, a second one stops
 /// waiting for replies. Returns how long it took.
-async fn watch(mut load: Load, live: &mut Live) -> Result<Duration, Failure> {
+async fn watch(
+    mut load: Load,
+    live: &mut Live,
+    interrupts: &mut Signal,
+) -> Result<Duration, Failure> {
     let mut seconds = interval(Duration::from_secs(1));
     seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     seconds.tick().await;
@@ -267,7 +269,7 @@ async fn watch(mut load: Load, live: &mut Live) -> Result<Duration, Failure> {
         tokio::select! {
             () = load.over() => break,
             _ = seconds.tick() => live.draw(&ledger),
-            _ = ctrl_c() => match grace_end {
+            _ = interrupts.recv() => match grace_end {
                 None => {
                     load.finish();
                     grace_end = Some(Instant::now() + INTERRUPT_GRACE);

@@ -1,0 +1,94 @@
+//! Committing: a batch is put until it is durable or its deadline has passed, then settled.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use ballot::{Batch, BatchId, limits};
+use store::StoreError;
+use tokio::time::{sleep_until, timeout_at};
+
+use crate::{
+    gather::{Gatherer, Gathering},
+    ticket::{NotRecorded, Settlement},
+};
+
+/// First pause before a put is tried again; doubled each time, with full jitter.
+const RETRY_MIN: Duration = Duration::from_millis(10);
+/// Longest pause before a put is tried again.
+const RETRY_MAX: Duration = Duration::from_millis(500);
+
+/// Commits one batch and settles its tickets.
+pub(crate) async fn commit(gatherer: Arc<Gatherer>, gathering: Gathering) {
+    let mut unsettled = Unsettled {
+        gatherer: Arc::clone(&gatherer),
+        settlement: Arc::clone(&gathering.settlement),
+        ballots: gathering.ballots.len(),
+        outcome: Err(NotRecorded::StoreFailed),
+    };
+    unsettled.outcome = put(&gatherer, gathering).await;
+}
+
+/// A batch under way. Settles it when dropped, so that nobody waits for ever, whatever happens to
+/// the task that commits.
+struct Unsettled {
+    gatherer: Arc<Gatherer>,
+    settlement: Arc<Settlement>,
+    ballots: usize,
+    outcome: Result<(), NotRecorded>,
+}
+
+impl Drop for Unsettled {
+    fn drop(&mut self) {
+        self.settlement.settle(self.outcome);
+        self.gatherer.intake.give_back(self.ballots);
+        self.gatherer.commits_in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.gatherer.ready.notify_one();
+    }
+}
+
+/// Puts the batch, always under the same id: a put whose reply was lost is the same put.
+async fn put(gatherer: &Gatherer, gathering: Gathering) -> Result<(), NotRecorded> {
+    let Gathering { destination, created_at, created, ballots, .. } = gathering;
+    let id = BatchId::new(created_at, random_bytes());
+    let batch = Batch::pack(&destination.contest, destination.shards, id, &ballots);
+    let deadline = created + limits::COMMIT_DEADLINE;
+    let observer = &gatherer.intake.observer;
+    let mut pause = RETRY_MIN;
+    loop {
+        let put = timeout_at(deadline, gatherer.intake.store.put_batch(batch.clone())).await;
+        // Looked at after the put, whatever it says: the tally leaves a bucket when no batch of it
+        // can be acknowledged any more, so past the deadline an acknowledgement would be a lie.
+        let late = created.elapsed() >= limits::COMMIT_DEADLINE;
+        let error = match put {
+            Ok(Ok(())) if !late => {
+                observer.committed(ballots.len(), batch.packed.len(), created.elapsed());
+                return Ok(());
+            }
+            Ok(Ok(())) | Err(_) => StoreError::Unavailable("the commit deadline passed".into()),
+            Ok(Err(error)) => error,
+        };
+        let retry = matches!(error, StoreError::Unavailable(_)) && !late;
+        observer.put_failed(&error, !retry);
+        if !retry {
+            tracing::error!(%error, batch = %id, ballots = ballots.len(), "batch given up");
+            let deadline_passed = matches!(error, StoreError::Unavailable(_));
+            return Err(if deadline_passed {
+                NotRecorded::DeadlinePassed
+            } else {
+                NotRecorded::StoreFailed
+            });
+        }
+        let jittered = pause.mul_f64(fastrand::f64());
+        sleep_until(deadline.min(tokio::time::Instant::now() + jittered)).await;
+        pause = (pause * 2).min(RETRY_MAX);
+    }
+}
+
+fn random_bytes() -> [u8; 10] {
+    // Of the operating system: a batch id that came twice would overwrite a batch.
+    let mut bytes = [0; 10];
+    getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
+    bytes
+}

@@ -1,0 +1,145 @@
+//! Gathering: the ballots that are in flight at the same moment on one worker become one batch.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use ballot::{Ballot, Slug, Timestamp, limits};
+use parking_lot::Mutex;
+use tokio::{sync::Notify, time::Instant};
+
+use crate::{
+    commit,
+    permit::{Intake, Refused},
+    ticket::{Settlement, Ticket},
+};
+
+/// Where a ballot goes: its contest, and over how many shards that contest's batches spread.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Destination {
+    /// Whose ballots.
+    pub contest: Slug,
+    /// The contest's `shards`.
+    pub shards: u16,
+}
+
+/// Gathers the ballots of one worker. The worker runs [`Gatherer::run`] beside its connections,
+/// so that gathering, committing and waking stay on one thread and its locks are never contended.
+#[derive(Debug)]
+pub struct Gatherer {
+    pub(crate) intake: Arc<Intake>,
+    /// Batches being gathered, one a contest, oldest first; full ones may stand before their
+    /// contest's next.
+    gathering: Mutex<VecDeque<Gathering>>,
+    pub(crate) commits_in_flight: AtomicUsize,
+    /// There is something to commit, and perhaps room to commit it.
+    pub(crate) ready: Notify,
+}
+
+/// A batch that still takes ballots.
+#[derive(Debug)]
+pub(crate) struct Gathering {
+    pub(crate) destination: Destination,
+    pub(crate) created_at: Timestamp,
+    /// The same moment by the clock that never jumps: the commit deadline counts from here.
+    pub(crate) created: Instant,
+    pub(crate) ballots: Vec<Ballot>,
+    pub(crate) settlement: Arc<Settlement>,
+}
+
+impl Gatherer {
+    /// The gatherer of one worker.
+    pub fn new(intake: Arc<Intake>) -> Arc<Self> {
+        Arc::new(Self {
+            intake,
+            gathering: Mutex::default(),
+            commits_in_flight: AtomicUsize::new(0),
+            ready: Notify::new(),
+        })
+    }
+
+    /// Takes one ballot in, or refuses it at once. Never waits.
+    pub fn submit(&self, to: &Destination, ballot: Ballot) -> Result<Ticket, Refused> {
+        self.intake.take(1)?;
+        let ticket = self.add(&mut self.gathering.lock(), to, &[ballot]).ticket();
+        self.ready.notify_one();
+        Ok(ticket)
+    }
+
+    /// Takes all ballots in, or none. They may become several batches, each with its ticket.
+    pub fn submit_all(&self, to: &Destination, ballots: &[Ballot]) -> Result<Vec<Ticket>, Refused> {
+        if ballots.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.intake.take(ballots.len())?;
+        let mut tickets = Vec::with_capacity(2);
+        let mut rest = ballots;
+        let mut gathering = self.gathering.lock();
+        while !rest.is_empty() {
+            let room = gathering
+                .iter()
+                .rev()
+                .find(|batch| batch.destination == *to)
+                .map_or(0, |batch| limits::BATCH_BALLOTS_MAX - batch.ballots.len());
+            let room = if room == 0 { limits::BATCH_BALLOTS_MAX } else { room };
+            let (now, later) = rest.split_at(room.min(rest.len()));
+            tickets.push(self.add(&mut gathering, to, now).ticket());
+            rest = later;
+        }
+        drop(gathering);
+        self.ready.notify_one();
+        Ok(tickets)
+    }
+
+    /// Adds to the batch that its contest is gathering, or to a new one if they do not fit.
+    fn add<'a>(
+        &self,
+        gathering: &'a mut VecDeque<Gathering>,
+        to: &Destination,
+        ballots: &[Ballot],
+    ) -> &'a Arc<Settlement> {
+        let fits = |batch: &Gathering| {
+            batch.destination == *to
+                && batch.ballots.len() + ballots.len() <= limits::BATCH_BALLOTS_MAX
+        };
+        let position = match gathering.iter().rposition(fits) {
+            Some(position) => position,
+            None => {
+                gathering.push_back(Gathering {
+                    destination: to.clone(),
+                    created_at: ballots[0].recorded_at,
+                    created: Instant::now(),
+                    ballots: Vec::with_capacity(ballots.len().max(64)),
+                    settlement: Arc::default(),
+                });
+                gathering.len() - 1
+            }
+        };
+        let batch = &mut gathering[position];
+        batch.ballots.extend_from_slice(ballots);
+        &batch.settlement
+    }
+
+    /// Commits what is gathered, for as long as it is polled. Must run on a tokio runtime.
+    pub async fn run(self: Arc<Self>) {
+        loop {
+            self.ready.notified().await;
+            // Whoever is ready to submit now comes along in the same batch.
+            tokio::task::yield_now().await;
+            while self.may_commit() {
+                let Some(batch) = self.gathering.lock().pop_front() else { break };
+                self.commits_in_flight.fetch_add(1, Ordering::Relaxed);
+                tokio::spawn(commit::commit(Arc::clone(&self), batch));
+            }
+        }
+    }
+
+    fn may_commit(&self) -> bool {
+        let in_flight = self.commits_in_flight.load(Ordering::Relaxed);
+        in_flight < self.intake.settings.commits_in_flight_max
+    }
+}

@@ -1,0 +1,216 @@
+//! The data plane against a store that fails in every way a store can.
+#![allow(clippy::unwrap_used)]
+
+use std::{
+    collections::HashMap,
+    ops::RangeInclusive,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use ballot::{
+    Ballot, BallotId, Batch, BatchId, Bucket, ChannelNumber, ChoiceNumber, Shard, Slug, Timestamp,
+    Voter, limits,
+};
+use futures_core::{future::BoxFuture, stream::BoxStream};
+use intake::{Destination, Gatherer, Intake, IntakeSettings, NotRecorded, Observer, Refused};
+use parking_lot::Mutex;
+use store::{BallotStore, StoreError};
+
+/// What a put does, in order; the last goes on for ever.
+#[derive(Clone, Copy, Debug)]
+enum Put {
+    Ok,
+    /// Durable after a while.
+    Slow(Duration),
+    /// Nothing is written.
+    Fails,
+    /// Written, but the reply is lost.
+    ReplyLost,
+    /// Written after the deadline.
+    Never,
+    Corrupt,
+    Panics,
+}
+
+#[derive(Default)]
+struct Store {
+    script: Mutex<Vec<Put>>,
+    puts: AtomicUsize,
+    batches: Mutex<HashMap<BatchId, Batch>>,
+}
+
+impl Store {
+    fn new(script: &[Put]) -> Arc<Self> {
+        Arc::new(Self { script: Mutex::new(script.to_vec()), ..Self::default() })
+    }
+
+    fn ballots(&self) -> Vec<Ballot> {
+        self.batches.lock().values().flat_map(|batch| batch.unpack().unwrap()).collect()
+    }
+}
+
+impl BallotStore for Store {
+    fn put_batch(&self, batch: Batch) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move {
+            self.puts.fetch_add(1, Ordering::SeqCst);
+            let put = {
+                let mut script = self.script.lock();
+                if script.len() > 1 { script.remove(0) } else { script[0] }
+            };
+            let lost = || StoreError::Unavailable("injected".into());
+            match put {
+                Put::Ok => {}
+                Put::Slow(pause) => tokio::time::sleep(pause).await,
+                Put::Fails => return Err(lost()),
+                Put::Never => std::future::pending().await,
+                Put::Corrupt => return Err(StoreError::Corrupt("injected".into())),
+                Put::Panics => panic!("injected"),
+                Put::ReplyLost => {}
+            }
+            self.batches.lock().insert(batch.id, batch);
+            if matches!(put, Put::ReplyLost) { Err(lost()) } else { Ok(()) }
+        })
+    }
+
+    fn scan(
+        &self,
+        _: &Slug,
+        _: Shard,
+        _: RangeInclusive<Bucket>,
+    ) -> BoxStream<'static, Result<Batch, StoreError>> {
+        unreachable!("the intake never reads")
+    }
+}
+
+struct Silent;
+
+impl Observer for Silent {
+    fn committed(&self, _: usize, _: usize, _: Duration) {}
+    fn put_failed(&self, _: &StoreError, _: bool) {}
+}
+
+fn start(script: &[Put]) -> (Arc<Store>, Arc<Intake>, Arc<Gatherer>) {
+    let store = Store::new(script);
+    let intake =
+        Intake::new(Arc::clone(&store) as _, IntakeSettings::for_testing(), Arc::new(Silent));
+    let gatherer = Gatherer::new(Arc::clone(&intake));
+    tokio::spawn(Arc::clone(&gatherer).run());
+    (store, intake, gatherer)
+}
+
+fn to() -> Destination {
+    Destination { contest: "tv".parse().unwrap(), shards: 4 }
+}
+
+fn ballot(n: u8) -> Ballot {
+    let recorded_at = Timestamp::from_micros(1_795_464_000_000_000);
+    Ballot {
+        id: BallotId::new(recorded_at, [n; 10]),
+        voter: Voter::from_bytes([n; 16]),
+        choice: ChoiceNumber(0),
+        channel: ChannelNumber::WEB,
+        recorded_at,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_acknowledged_ballot_is_in_the_store() {
+    let (store, _, gatherer) = start(&[Put::Slow(Duration::from_millis(3))]);
+    let tickets: Vec<_> = (0..8).map(|n| gatherer.submit(&to(), ballot(n)).unwrap()).collect();
+    for ticket in tickets {
+        ticket.await.unwrap();
+    }
+    assert_eq!(store.ballots().len(), 8);
+    assert_eq!(store.puts.load(Ordering::SeqCst), 1, "what is in flight together is one batch");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_reply_is_put_again_under_the_same_id() {
+    let (store, _, gatherer) = start(&[Put::Fails, Put::ReplyLost, Put::ReplyLost, Put::Ok]);
+    gatherer.submit(&to(), ballot(1)).unwrap().await.unwrap();
+    assert_eq!(store.puts.load(Ordering::SeqCst), 4);
+    assert_eq!(store.batches.lock().len(), 1, "one batch, however often it was put");
+}
+
+#[tokio::test(start_paused = true)]
+async fn past_the_deadline_nothing_is_acknowledged() {
+    let late = limits::COMMIT_DEADLINE + Duration::from_millis(1);
+    for script in [Put::Never, Put::Fails, Put::ReplyLost, Put::Slow(late)] {
+        let (_, intake, gatherer) = start(&[script]);
+        let started = tokio::time::Instant::now();
+        let outcome = gatherer.submit(&to(), ballot(1)).unwrap().await;
+        assert_eq!(outcome, Err(NotRecorded::DeadlinePassed), "{script:?}");
+        assert!(started.elapsed() <= limits::COMMIT_DEADLINE + Duration::from_millis(10));
+        assert_eq!(intake.waiting_ballots(), 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_for_a_store_that_failed_for_good() {
+    for script in [Put::Corrupt, Put::Panics] {
+        let (_, intake, gatherer) = start(&[script, Put::Ok]);
+        let outcome = gatherer.submit(&to(), ballot(1)).unwrap().await;
+        assert_eq!(outcome, Err(NotRecorded::StoreFailed), "{script:?}");
+        gatherer.submit(&to(), ballot(2)).unwrap().await.unwrap();
+        assert_eq!(intake.waiting_ballots(), 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_queue_refuses_at_once_and_takes_again_later() {
+    let (_, _, gatherer) = start(&[Put::Slow(Duration::from_secs(1)), Put::Ok]);
+    let tickets: Vec<_> = (0..8).map(|n| gatherer.submit(&to(), ballot(n)).unwrap()).collect();
+    assert_eq!(gatherer.submit(&to(), ballot(9)).unwrap_err(), Refused::Overloaded);
+    for ticket in tickets {
+        ticket.await.unwrap();
+    }
+    tokio::task::yield_now().await;
+    gatherer.submit(&to(), ballot(9)).unwrap().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn draining_refuses_the_new_and_settles_the_accepted() {
+    let (store, intake, gatherer) = start(&[Put::Slow(Duration::from_secs(1))]);
+    let ticket = gatherer.submit(&to(), ballot(1)).unwrap();
+    intake.start_draining();
+    assert_eq!(gatherer.submit(&to(), ballot(2)).unwrap_err(), Refused::Draining);
+    intake.drained().await;
+    assert_eq!(store.ballots().len(), 1, "drained means committed");
+    ticket.await.unwrap();
+    let (_, idle, _) = start(&[Put::Ok]);
+    idle.start_draining();
+    idle.drained().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gateway_body_larger_than_a_batch_is_several() {
+    let (store, _, gatherer) = start(&[Put::Ok]);
+    let ballots: Vec<_> = (0..10_000).map(|n| ballot((n % 250) as u8)).collect();
+    let first = gatherer.submit(&to(), ballots[0]).unwrap();
+    let tickets = gatherer.submit_all(&to(), &ballots[1..]).unwrap_err();
+    assert_eq!(tickets, Refused::Overloaded, "more than the queue behind one that waits");
+    first.await.unwrap();
+    let tickets = gatherer.submit_all(&to(), &ballots[1..]).unwrap();
+    assert_eq!(tickets.len(), 2);
+    for ticket in tickets {
+        ticket.await.unwrap();
+    }
+    assert_eq!(store.ballots().len(), 10_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn contests_do_not_share_a_batch() {
+    let (store, _, gatherer) = start(&[Put::Ok]);
+    let other = Destination { contest: "other".parse().unwrap(), shards: 1 };
+    let tickets = [gatherer.submit(&to(), ballot(1)), gatherer.submit(&other, ballot(2))];
+    for ticket in tickets {
+        ticket.unwrap().await.unwrap();
+    }
+    let batches = store.batches.lock();
+    assert_eq!(batches.len(), 2);
+    assert!(batches.values().all(|batch| batch.shard == batch.id.shard(4) || batch.shard.0 == 0));
+}

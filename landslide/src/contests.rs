@@ -1,0 +1,186 @@
+//! The contests a node knows: their documents in the control store, and a snapshot in memory that
+//! every ballot is checked against without a lock.
+//!
+//! Three documents a contest: `contest/{slug}` (definition; its version is the `ETag`),
+//! `key/{slug}` (the pseudonyms' key, so that it can be destroyed alone) and `channels/{slug}`.
+
+mod change;
+pub use change::{Changed, ContestError, Etag};
+
+mod live;
+pub use live::{Channel, LiveContest};
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+use ballot::{Contest, ContestKey, Hours, Phase, Slug};
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use store::{ControlStore, Document, StoreError, Version};
+
+use crate::clock;
+
+/// How often a node reads the documents again; other nodes' changes are seen after this.
+pub const REFRESH: Duration = Duration::from_secs(1);
+
+/// The contests of this node. One task refreshes it; everybody reads it.
+pub struct Contests {
+    control: Arc<dyn ControlStore>,
+    snapshot: ArcSwap<HashMap<Slug, Arc<LiveContest>>>,
+    /// Held while the snapshot is replaced, so that no change is lost to another.
+    replacing: tokio::sync::Mutex<()>,
+    close_margin: Duration,
+}
+
+/// The document `contest/{slug}`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct ContestDocument {
+    definition: serde_json::Value,
+    /// Hours that `open` and `close` have set: a definition without hours leaves them.
+    #[serde(default)]
+    opened_by_hand: bool,
+    #[serde(default)]
+    closed_by_hand: bool,
+}
+
+/// The document `key/{slug}`.
+#[derive(Serialize, Deserialize)]
+struct KeyDocument {
+    key: [u8; 32],
+}
+
+/// The document `channels/{slug}`; a channel's number is its position plus one, for ever.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct ChannelsDocument {
+    pub(crate) channels: Vec<Channel>,
+}
+
+impl Contests {
+    /// Reads all contests. `close_margin` is how far ahead a close by hand is set: long enough
+    /// for every node to have read it.
+    pub async fn load(
+        control: Arc<dyn ControlStore>,
+        close_margin: Duration,
+    ) -> Result<Arc<Self>, StoreError> {
+        let contests = Arc::new(Self {
+            control,
+            snapshot: ArcSwap::default(),
+            replacing: tokio::sync::Mutex::default(),
+            close_margin,
+        });
+        contests.refresh().await?;
+        Ok(contests)
+    }
+
+    /// The contest as it is now. Read it *after* taking the time that is compared with its hours:
+    /// a close by hand relies on that order.
+    pub fn get(&self, slug: &str) -> Option<Arc<LiveContest>> {
+        self.snapshot.load().get(slug).cloned()
+    }
+
+    /// All contests, by slug.
+    pub fn all(&self) -> Vec<Arc<LiveContest>> {
+        let mut all: Vec<_> = self.snapshot.load().values().cloned().collect();
+        all.sort_by(|a, b| a.slug.cmp(&b.slug));
+        all
+    }
+
+    /// Reads what has changed in the store.
+    pub async fn refresh(&self) -> Result<(), StoreError> {
+        let replacing = self.replacing.lock().await;
+        self.refresh_holding(&replacing).await
+    }
+
+    /// Until the next refresh, refuses what either the present hours or `hours` refuse. Returns
+    /// whether the contest was open.
+    fn restrict(&self, slug: &Slug, hours: Hours) -> bool {
+        let known = self.snapshot.load_full();
+        let Some(live) = known.get(slug) else { return false };
+        let now = clock::now();
+        let mut next = HashMap::clone(&known);
+        next.insert(slug.clone(), Arc::new(live.restricted_to(hours, now)));
+        self.snapshot.store(Arc::new(next));
+        live.contest.hours.phase(now) == Phase::Open
+    }
+
+    async fn refresh_holding(
+        &self,
+        _replacing: &tokio::sync::MutexGuard<'_, ()>,
+    ) -> Result<(), StoreError> {
+        let known = self.snapshot.load_full();
+        let mut channels: HashMap<String, Document> =
+            self.control.list("channels/").await?.into_iter().collect();
+        let mut next = HashMap::with_capacity(known.len());
+        let mut changed = false;
+        for (path, document) in self.control.list("contest/").await? {
+            let slug = slug_of(&path)?;
+            let channels = channels.remove(&key("channels", &slug));
+            let versions =
+                (document.version, channels.as_ref().map_or(Version::NONE, |d| d.version));
+            let live = match known.get(&slug) {
+                Some(live) if live.versions() == versions => Arc::clone(live),
+                _ => {
+                    changed = true;
+                    Arc::new(self.read(slug.clone(), &document, channels.as_ref()).await?)
+                }
+            };
+            next.insert(slug, live);
+        }
+        if changed || next.len() != known.len() {
+            self.snapshot.store(Arc::new(next));
+        }
+        Ok(())
+    }
+
+    async fn read(
+        &self,
+        slug: Slug,
+        document: &Document,
+        channels: Option<&Document>,
+    ) -> Result<LiveContest, StoreError> {
+        let key_document = self.control.get(&key("key", &slug)).await?;
+        let key_document = key_document.ok_or_else(|| corrupt(&slug, "its key is missing"))?;
+        let stored: KeyDocument = parse(&slug, &key_document.body)?;
+        let definition: ContestDocument = parse(&slug, &document.body)?;
+        let text = definition.definition.to_string();
+        let contest = Contest::from_json(text.as_bytes()).map_err(|error| corrupt(&slug, error))?;
+        let (channels_version, channels) = match channels {
+            None => (Version::NONE, ChannelsDocument::default()),
+            Some(document) => (document.version, parse(&slug, &document.body)?),
+        };
+        Ok(LiveContest::new(
+            slug,
+            contest,
+            ContestKey::from_bytes(stored.key),
+            channels.channels,
+            (document.version, channels_version),
+        ))
+    }
+}
+
+fn key(kind: &str, slug: &Slug) -> String {
+    format!("{kind}/{slug}")
+}
+
+fn slug_of(path: &str) -> Result<Slug, StoreError> {
+    let slug = path.split_once('/').map_or("", |(_, slug)| slug);
+    slug.parse().map_err(|_| StoreError::Corrupt(format!("no contest is named {path}").into()))
+}
+
+fn parse<T: serde::de::DeserializeOwned>(slug: &Slug, body: &[u8]) -> Result<T, StoreError> {
+    serde_json::from_slice(body).map_err(|error| corrupt(slug, error))
+}
+
+fn corrupt(slug: &Slug, error: impl std::fmt::Display) -> StoreError {
+    StoreError::Corrupt(format!("the documents of contest {slug}: {error}").into())
+}
+
+fn written(document: &impl Serialize) -> Bytes {
+    serde_json::to_vec(document).expect("a document of ours has only string keys").into()
+}
+
+impl std::fmt::Debug for Contests {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Contests").field("contests", &self.snapshot.load().len()).finish()
+    }
+}

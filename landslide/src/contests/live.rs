@@ -1,0 +1,128 @@
+//! One contest, ready to be voted in.
+
+use std::collections::HashMap;
+
+use ballot::{
+    Admission, ChannelNumber, Choice, ChoiceNumber, Contest, ContestKey, Hours, Phase, Policy,
+    ResultsVisibility, Slug, Timestamp,
+};
+use bytes::Bytes;
+use intake::Destination;
+use serde::{Deserialize, Serialize};
+use store::Version;
+
+use super::Etag;
+
+/// A contest with everything that a ballot needs, looked up once.
+#[derive(Debug)]
+pub struct LiveContest {
+    /// Its name.
+    pub slug: Slug,
+    /// Its definition.
+    pub contest: Contest,
+    /// What makes pseudonyms of its voters.
+    pub key: ContestKey,
+    /// The gateways' channels; the number of each is its position plus one.
+    pub channels: Vec<Channel>,
+    /// Where its ballots go.
+    pub destination: Destination,
+    /// Its public definition, written once.
+    pub public: Bytes,
+    choices: HashMap<Slug, ChoiceNumber>,
+    versions: (Version, Version),
+}
+
+/// A gateway's channel.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Channel {
+    /// Its name, such as `sms`.
+    pub channel: Slug,
+    /// BLAKE3 of its key: a key is 32 random bytes, so nothing slower is needed.
+    pub(crate) key_hash: [u8; 32],
+}
+
+/// The definition as the public sees it.
+#[derive(Serialize)]
+struct PublicContest<'a> {
+    contest: &'a Slug,
+    title: &'a str,
+    opens_at: Option<Timestamp>,
+    closes_at: Option<Timestamp>,
+    policy: Policy,
+    admission: Admission,
+    results: ResultsVisibility,
+    choices: &'a [Choice],
+}
+
+impl LiveContest {
+    pub(super) fn new(
+        slug: Slug,
+        contest: Contest,
+        key: ContestKey,
+        channels: Vec<Channel>,
+        versions: (Version, Version),
+    ) -> Self {
+        let public = super::written(&PublicContest {
+            contest: &slug,
+            title: &contest.title,
+            opens_at: contest.hours.opens_at,
+            closes_at: contest.hours.closes_at,
+            policy: contest.policy,
+            admission: contest.admission,
+            results: contest.results,
+            choices: &contest.choices,
+        });
+        Self {
+            destination: Destination { contest: slug.clone(), shards: contest.shards },
+            choices: contest.choice_numbers(),
+            slug,
+            contest,
+            key,
+            channels,
+            public,
+            versions,
+        }
+    }
+
+    /// The number of a choice.
+    pub fn choice(&self, slug: &str) -> Option<ChoiceNumber> {
+        self.choices.get(slug).copied()
+    }
+
+    /// The channel that a gateway's key opens.
+    pub fn channel_of_key(&self, key: &str) -> Option<(ChannelNumber, &Slug)> {
+        let hash = blake3::hash(key.as_bytes());
+        // `blake3::Hash` compares in constant time.
+        let position =
+            self.channels.iter().position(|c| blake3::Hash::from_bytes(c.key_hash) == hash)?;
+        let number = u8::try_from(position + 1).ok()?;
+        Some((ChannelNumber(number), &self.channels[position].channel))
+    }
+
+    /// Whether the public may know of it: a draft without hours is the administrators' own.
+    pub fn is_public(&self) -> bool {
+        self.contest.hours.opens_at.is_some()
+    }
+
+    /// The version of its definition.
+    pub fn etag(&self) -> Etag {
+        Etag(self.versions.0)
+    }
+
+    /// The same contest, refusing what either its own hours or `hours` refuse; to be read again at
+    /// the next refresh. One that is not open yet does not open.
+    pub(super) fn restricted_to(&self, hours: Hours, now: Timestamp) -> Self {
+        let mut contest = self.contest.clone();
+        let ends = [contest.hours.closes_at, hours.closes_at];
+        contest.hours = match contest.hours.phase(now) {
+            Phase::Draft => Hours::default(),
+            _ => Hours { closes_at: ends.into_iter().flatten().min(), ..contest.hours },
+        };
+        let unread = (Version::NONE, Version::NONE);
+        Self::new(self.slug.clone(), contest, self.key.clone(), self.channels.clone(), unread)
+    }
+
+    pub(super) fn versions(&self) -> (Version, Version) {
+        self.versions
+    }
+}

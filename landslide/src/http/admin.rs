@@ -1,0 +1,383 @@
+//! What administrators do: contests, gateways' keys, counts.
+
+use axum::{
+    body::Body,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use ballot::{Contest, InvalidDefinition, Phase, Slug, limits};
+use hyper::{
+    HeaderMap, Request, StatusCode,
+    header::{AUTHORIZATION, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH},
+    http::request::Parts,
+};
+use serde::{Deserialize, Serialize};
+use store::StoreError;
+use tally::CertifyError;
+use utoipa::ToSchema;
+
+use super::{
+    InPath,
+    body::{self, unreadable},
+    client::Client,
+    json,
+    openapi::ProblemBody,
+    problem::{Problem, ProblemKind},
+    public,
+    server::{SharedWorker, Worker},
+};
+use crate::{
+    clock,
+    contests::{Changed, ContestError, Etag, LiveContest},
+};
+
+/// The bearer's token, if there is one.
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// Refuses whoever is not an administrator. Before everything else, so that nobody else learns
+/// which contests there are.
+fn admit(worker: &Worker, parts: &Parts) -> Result<(), Problem> {
+    let token = bearer(&parts.headers).map(|token| blake3::hash(token.as_bytes()));
+    // `blake3::Hash` compares in constant time.
+    if token.is_some() && token == worker.node.admin_token_hash {
+        return Ok(());
+    }
+    let client = *parts.extensions.get::<Client>().expect("the server sets it on every request");
+    worker.node.limits.check_refused_login(client, &parts.headers)?;
+    let detail = if worker.node.admin_token_hash.is_some() {
+        "The administrator's token is needed: Authorization: Bearer <token>."
+    } else {
+        "This node has no administrator's token; set LANDSLIDE_ADMIN_TOKEN and start it again."
+    };
+    Err(Problem::new(ProblemKind::Unauthorized, detail))
+}
+
+/// Admits, and finds the contest.
+fn admit_to(
+    worker: &Worker,
+    parts: &Parts,
+    slug: &str,
+) -> Result<std::sync::Arc<LiveContest>, Problem> {
+    admit(worker, parts)?;
+    worker.node.contests.get(slug).ok_or_else(Problem::no_such_contest)
+}
+
+/// Creates or changes a contest. `If-Match` with the ETag guards against overwriting another's
+/// change, `If-None-Match: *` against changing what is there.
+#[utoipa::path(
+    put, path = "/v1/admin/contests/{contest}", tag = "administrators",
+    security(("admin_token" = [])),
+    request_body(content((super::openapi::ContestBody = "application/json"),
+        (String = "application/toml"))),
+    responses(
+        (status = 200, description = "Changed", body = super::openapi::ContestBody),
+        (status = 201, description = "Created", body = super::openapi::ContestBody),
+        (status = 409, description = "Frozen since the contest opened", body = ProblemBody,
+            content_type = "application/problem+json"),
+        (status = 412, description = "Changed meanwhile", body = ProblemBody,
+            content_type = "application/problem+json"),
+        (status = 422, description = "Breaks a rule", body = ProblemBody,
+            content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn put_contest(
+    State(worker): State<SharedWorker>,
+    InPath(slug): InPath,
+    request: Request<Body>,
+) -> Result<Response, Problem> {
+    let (parts, request_body) = request.into_parts();
+    admit(&worker, &parts)?;
+    body::check_content_type(&parts.headers, &["application/json", "application/toml"])?;
+    let bytes = body::read(request_body, limits::DEFINITION_BODY_BYTES_MAX).await?;
+    let slug: Slug = slug.parse().map_err(|error| {
+        let detail = format!("A contest's name is {error}.");
+        Problem::new(ProblemKind::InvalidDefinition, detail).field("contest")
+    })?;
+    let is_toml = parts.headers.get(CONTENT_TYPE).is_some_and(|v| v.as_bytes().ends_with(b"toml"));
+    let definition = if is_toml {
+        let text = str::from_utf8(&bytes).map_err(|_| unreadable("The body is not UTF-8."))?;
+        Contest::from_toml(text)
+    } else {
+        Contest::from_json(&bytes)
+    };
+    let definition = definition.map_err(invalid_definition)?;
+    let changed = worker
+        .node
+        .contests
+        .put(&slug, &definition, |etag| precondition(&parts.headers, etag))
+        .await
+        .map_err(contest_error)?;
+    let what = if changed.created { "contest created" } else { "contest changed" };
+    worker.node.audit(&slug, what).await;
+    let status = if changed.created { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, definition_of(&changed.live)).into_response())
+}
+
+/// `If-Match` and `If-None-Match` of RFC 9110 section 13.1, for a resource with strong tags.
+fn precondition(headers: &HeaderMap, etag: Option<Etag>) -> bool {
+    let etag = etag.map(|etag| etag.to_string());
+    let named = |name: HeaderName| {
+        let values = headers.get_all(&name).iter().filter_map(|value| value.to_str().ok());
+        let tags: Vec<_> = values.flat_map(|value| value.split(',')).map(str::trim).collect();
+        let is_named =
+            etag.as_ref().is_some_and(|etag| tags.iter().any(|tag| tag == etag || *tag == "*"));
+        (headers.contains_key(name), is_named)
+    };
+    let (has_match, matches) = named(IF_MATCH);
+    let (has_none_match, matches_none) = named(IF_NONE_MATCH);
+    (!has_match || matches) && !(has_none_match && matches_none)
+}
+
+/// A contest's definition, as `PUT` takes it.
+#[utoipa::path(
+    get, path = "/v1/admin/contests/{contest}", tag = "administrators",
+    security(("admin_token" = [])),
+    responses(
+        (status = 200, description = "The definition with its ETag", body = super::openapi::ContestBody),
+        (status = 404, description = "No such contest", body = ProblemBody,
+            content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn get_contest(
+    State(worker): State<SharedWorker>,
+    InPath(slug): InPath,
+    parts: Parts,
+) -> Result<Response, Problem> {
+    Ok(definition_of(&*admit_to(&worker, &parts, &slug)?))
+}
+
+fn definition_of(live: &LiveContest) -> Response {
+    let mut response = json(&live.contest);
+    let etag = HeaderValue::try_from(live.etag().to_string()).expect("digits in quotes");
+    response.headers_mut().insert(ETAG, etag);
+    response
+}
+
+/// One line of the list of contests.
+#[derive(Serialize)]
+struct Listed<'a> {
+    contest: &'a Slug,
+    status: Phase,
+    etag: String,
+    channels: Vec<&'a Slug>,
+    #[serde(flatten)]
+    definition: &'a Contest,
+}
+
+/// All contests.
+#[utoipa::path(
+    get, path = "/v1/admin/contests", tag = "administrators",
+    security(("admin_token" = [])),
+    responses((status = 200, description = "All contests", body = super::openapi::ContestListBody))
+)]
+pub(crate) async fn list_contests(
+    State(worker): State<SharedWorker>,
+    parts: Parts,
+) -> Result<Response, Problem> {
+    admit(&worker, &parts)?;
+    let now = clock::now();
+    let all = worker.node.contests.all();
+    let listed: Vec<_> = all
+        .iter()
+        .map(|live| Listed {
+            contest: &live.slug,
+            status: live.contest.hours.phase(now),
+            etag: live.etag().to_string(),
+            channels: live.channels.iter().map(|channel| &channel.channel).collect(),
+            definition: &live.contest,
+        })
+        .collect();
+    Ok(json(&serde_json::json!({ "contests": listed })))
+}
+
+/// Opens a contest now.
+#[utoipa::path(
+    post, path = "/v1/admin/contests/{contest}/open", tag = "administrators",
+    security(("admin_token" = [])),
+    responses(
+        (status = 200, description = "Open", body = super::openapi::ContestBody),
+        (status = 409, description = "Closed", body = ProblemBody,
+            content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn open_contest(
+    State(worker): State<SharedWorker>,
+    InPath(slug): InPath,
+    parts: Parts,
+) -> Result<Response, Problem> {
+    let live = admit_to(&worker, &parts, &slug)?;
+    let changed = worker.node.contests.open(&live.slug).await;
+    moved(&worker, &live.slug, changed, "contest opened").await
+}
+
+/// Closes a contest, within a moment. What was acknowledged before is counted.
+#[utoipa::path(
+    post, path = "/v1/admin/contests/{contest}/close", tag = "administrators",
+    security(("admin_token" = [])),
+    responses(
+        (status = 200, description = "Closed, or closing at closes_at", body = super::openapi::ContestBody),
+        (status = 409, description = "Not open", body = ProblemBody,
+            content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn close_contest(
+    State(worker): State<SharedWorker>,
+    InPath(slug): InPath,
+    parts: Parts,
+) -> Result<Response, Problem> {
+    let live = admit_to(&worker, &parts, &slug)?;
+    let changed = worker.node.contests.close(&live.slug).await;
+    moved(&worker, &live.slug, changed, "contest closed").await
+}
+
+async fn moved(
+    worker: &Worker,
+    slug: &Slug,
+    changed: Result<Changed, ContestError>,
+    what: &str,
+) -> Result<Response, Problem> {
+    let changed = changed.map_err(contest_error)?;
+    worker.node.audit(slug, what).await;
+    Ok(definition_of(&changed.live))
+}
+
+/// Signs the final count off. From then on every recount counts the same set of batches.
+#[utoipa::path(
+    post, path = "/v1/admin/contests/{contest}/certify", tag = "administrators",
+    security(("admin_token" = [])),
+    responses(
+        (status = 200, description = "Certified", body = super::openapi::CountsBody),
+        (status = 409, description = "Not final yet", body = ProblemBody,
+            content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn certify_contest(
+    State(worker): State<SharedWorker>,
+    InPath(slug): InPath,
+    parts: Parts,
+) -> Result<Response, Problem> {
+    let live = admit_to(&worker, &parts, &slug)?;
+    let counts = tally::certify(&*worker.node.control, &live.slug).await;
+    let counts = counts.map_err(|error| match error {
+        CertifyError::NotFinal => {
+            let detail =
+                "Only a final count can be certified; it is final a moment after the close.";
+            Problem::new(ProblemKind::NotFinal, detail).hours(live.contest.hours)
+        }
+        CertifyError::Store(error) => store_error(&error),
+        CertifyError::BatchSet(error) => {
+            tracing::error!(%error, contest = %live.slug, "the final count cannot be certified");
+            Problem::new(ProblemKind::Internal, format!("{error}."))
+        }
+    })?;
+    worker.node.audit(&live.slug, "count certified").await;
+    Ok(json(&counts))
+}
+
+/// The counts row, as the tally left it.
+#[utoipa::path(
+    get, path = "/v1/admin/contests/{contest}/counts", tag = "administrators",
+    security(("admin_token" = [])),
+    responses(
+        (status = 200, description = "The counts row", body = super::openapi::CountsBody),
+        (status = 404, description = "No such contest, or not counted yet", body = ProblemBody,
+            content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn counts(
+    State(worker): State<SharedWorker>,
+    InPath(slug): InPath,
+    parts: Parts,
+) -> Result<Response, Problem> {
+    let live = admit_to(&worker, &parts, &slug)?;
+    let counts = worker.node.counts(&live.slug).await?.ok_or_else(public::no_counts)?;
+    Ok(json(&counts))
+}
+
+/// A gateway's channel.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewChannel {
+    /// Its name, a slug such as sms; not web.
+    channel: String,
+}
+
+/// A gateway's key, shown once.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ChannelKey {
+    /// The channel.
+    channel: String,
+    /// What the gateway sends as its bearer's token. Only a hash of it is kept.
+    key: String,
+}
+
+/// Makes a gateway's channel key. Again: a new key, the old one is revoked.
+#[utoipa::path(
+    post, path = "/v1/admin/contests/{contest}/channels", tag = "administrators",
+    security(("admin_token" = [])), request_body = NewChannel,
+    responses(
+        (status = 201, description = "The key, shown once", body = ChannelKey),
+        (status = 422, description = "Not a channel's name", body = ProblemBody,
+            content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn new_channel(
+    State(worker): State<SharedWorker>,
+    InPath(slug): InPath,
+    request: Request<Body>,
+) -> Result<Response, Problem> {
+    let (parts, request_body) = request.into_parts();
+    let live = admit_to(&worker, &parts, &slug)?;
+    body::check_content_type(&parts.headers, &["application/json"])?;
+    let bytes = body::read(request_body, limits::BALLOT_BODY_BYTES_MAX).await?;
+    let wanted: NewChannel = super::cast::members(&bytes)?;
+    let invalid = |detail: &str| {
+        Problem::new(ProblemKind::InvalidMember, format!("The channel's name {detail}."))
+            .field("channel")
+    };
+    let channel: Slug =
+        wanted.channel.parse().map_err(|error| invalid(&format!("must be {error}")))?;
+    if channel.as_str() == ballot::ChannelNumber::WEB_NAME {
+        return Err(invalid("web is the voters' own"));
+    }
+    let key = worker.node.contests.new_channel_key(&live.slug, &channel).await;
+    let key = key.map_err(contest_error)?;
+    worker.node.audit(&live.slug, &format!("channel key made: {channel}")).await;
+    let channel = channel.to_string();
+    Ok((StatusCode::CREATED, json(&ChannelKey { channel, key })).into_response())
+}
+
+fn contest_error(error: ContestError) -> Problem {
+    match error {
+        ContestError::NotFound => Problem::no_such_contest(),
+        ContestError::Invalid(invalid) => invalid_definition(invalid),
+        ContestError::Stale => Problem::new(ProblemKind::Stale, format!("{error}.")),
+        ContestError::NotNow { field, detail, hours } => {
+            let problem = Problem::new(ProblemKind::Frozen, format!("{detail}.")).hours(hours);
+            match field {
+                Some(field) => problem.field(field),
+                None => problem,
+            }
+        }
+        ContestError::Store(error) => store_error(&error),
+    }
+}
+
+fn invalid_definition(invalid: InvalidDefinition) -> Problem {
+    let kind =
+        if invalid.unreadable { ProblemKind::Unreadable } else { ProblemKind::InvalidDefinition };
+    Problem::new(kind, format!("{invalid}.")).field(invalid.field)
+}
+
+/// A control store that did not answer. Logged here, where it is handled.
+pub(crate) fn store_error(error: &StoreError) -> Problem {
+    tracing::error!(%error, "the control store failed");
+    match error {
+        StoreError::Invalid(detail) => Problem::new(ProblemKind::Internal, &**detail),
+        _ => Problem::new(ProblemKind::StoreUnavailable, "The store is away. Try again."),
+    }
+}

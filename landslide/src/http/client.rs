@@ -1,0 +1,187 @@
+//! Where a request comes from, and how much may come from there.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    num::NonZeroU32,
+};
+
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use hyper::HeaderMap;
+use ipnet::IpNet;
+
+use super::problem::{Problem, ProblemKind};
+
+/// IPv4 addresses are limited one by one in groups of 256 neighbours: a /24 is one network.
+const PREFIX_V4_BITS: u8 = 24;
+/// One subscriber usually gets a /56 of IPv6.
+const PREFIX_V6_BITS: u8 = 56;
+/// Wrong tokens and keys a second from one prefix; the burst is ten seconds of it.
+const REFUSED_LOGINS_PER_SECOND: u32 = 1;
+
+/// The other end of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Client {
+    /// Who connected: the voter's address, or a proxy's.
+    pub(crate) peer: IpAddr,
+    /// Whether the connection is encrypted up to us.
+    pub(crate) is_secure: bool,
+}
+
+/// How much one network may ask for.
+#[derive(Clone, Debug)]
+pub struct LimitSettings {
+    /// Ballots a second from one network prefix.
+    pub ballots_per_second: u32,
+    /// Ballots at once from one network prefix, after a pause.
+    pub ballots_burst: u32,
+    /// Whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Whether a direct peer on the loopback is limited too.
+    pub limit_loopback: bool,
+}
+
+/// The limits of a node.
+#[derive(Debug)]
+pub(crate) struct Limits {
+    settings: LimitSettings,
+    ballots: DefaultKeyedRateLimiter<IpAddr>,
+    refused_logins: DefaultKeyedRateLimiter<IpAddr>,
+}
+
+impl Limits {
+    pub(crate) fn new(settings: LimitSettings) -> Self {
+        let at_least_one = |n: u32| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
+        let ballots = Quota::per_second(at_least_one(settings.ballots_per_second))
+            .allow_burst(at_least_one(settings.ballots_burst));
+        let logins = Quota::per_second(at_least_one(REFUSED_LOGINS_PER_SECOND))
+            .allow_burst(at_least_one(10 * REFUSED_LOGINS_PER_SECOND));
+        Self {
+            settings,
+            ballots: RateLimiter::keyed(ballots),
+            refused_logins: RateLimiter::keyed(logins),
+        }
+    }
+
+    /// Counts one ballot against its network.
+    pub(crate) fn check_ballot(&self, client: Client, headers: &HeaderMap) -> Result<(), Problem> {
+        let Some(prefix) = self.prefix(client, headers) else { return Ok(()) };
+        self.ballots.check_key(&prefix).map_err(|_| {
+            let detail = "Too many ballots from your network. Send the same ballot id again.";
+            Problem::new(ProblemKind::TooManyRequests, detail)
+        })
+    }
+
+    /// Counts one wrong token or key against its network.
+    pub(crate) fn check_refused_login(
+        &self,
+        client: Client,
+        headers: &HeaderMap,
+    ) -> Result<(), Problem> {
+        let Some(prefix) = self.prefix(client, headers) else { return Ok(()) };
+        self.refused_logins.check_key(&prefix).map_err(|_| {
+            Problem::new(ProblemKind::TooManyRequests, "Too many wrong tokens from your network.")
+        })
+    }
+
+    /// Forgets networks that have not been seen for a while.
+    pub(crate) fn forget_idle(&self) {
+        self.ballots.retain_recent();
+        self.refused_logins.retain_recent();
+    }
+
+    /// The network that a request counts against; `None` if it is exempt.
+    fn prefix(&self, client: Client, headers: &HeaderMap) -> Option<IpAddr> {
+        let address = self.address(client.peer, headers);
+        let is_direct = address == client.peer;
+        if is_direct && address.is_loopback() && !self.settings.limit_loopback {
+            return None;
+        }
+        Some(prefix(address))
+    }
+
+    /// The voter's address: behind trusted proxies the last one in `X-Forwarded-For` that is not
+    /// a trusted proxy itself. What stands before it could be made up by the voter.
+    fn address(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        let trusted = |address: &IpAddr| {
+            self.settings.trusted_proxies.iter().any(|net| net.contains(address))
+        };
+        let peer = peer.to_canonical();
+        if !trusted(&peer) {
+            return peer;
+        }
+        let mut address = peer;
+        let lines: Vec<_> = headers.get_all("x-forwarded-for").iter().collect();
+        let hops = lines.iter().rev().filter_map(|line| line.to_str().ok());
+        for hop in hops.flat_map(|line| line.rsplit(',')) {
+            let Ok(hop) = hop.trim().parse::<IpAddr>() else { break };
+            address = hop.to_canonical();
+            if !trusted(&address) {
+                break;
+            }
+        }
+        address
+    }
+}
+
+fn prefix(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(v4) => {
+            IpAddr::V4(Ipv4Addr::from_bits(v4.to_bits() & (u32::MAX << (32 - PREFIX_V4_BITS))))
+        }
+        IpAddr::V6(v6) => {
+            IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << (128 - PREFIX_V6_BITS))))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits(trusted: &[&str]) -> Limits {
+        Limits::new(LimitSettings {
+            ballots_per_second: 1,
+            ballots_burst: 2,
+            trusted_proxies: trusted.iter().map(|net| net.parse().unwrap()).collect(),
+            limit_loopback: false,
+        })
+    }
+
+    fn address(limits: &Limits, peer: &str, forwarded: &[&'static str]) -> String {
+        let mut headers = HeaderMap::new();
+        for line in forwarded {
+            headers.append("x-forwarded-for", line.parse().unwrap());
+        }
+        limits.address(peer.parse().unwrap(), &headers).to_string()
+    }
+
+    #[test]
+    fn only_trusted_proxies_are_believed() {
+        let limits = limits(&["10.0.0.0/8", "127.0.0.1/32"]);
+        assert_eq!(address(&limits, "9.9.9.9", &["1.1.1.1"]), "9.9.9.9");
+        assert_eq!(address(&limits, "10.0.0.1", &["1.1.1.1"]), "1.1.1.1");
+        assert_eq!(address(&limits, "10.0.0.1", &["6.6.6.6, 1.1.1.1, 10.0.0.2"]), "1.1.1.1");
+        assert_eq!(address(&limits, "10.0.0.1", &["6.6.6.6", "1.1.1.1"]), "1.1.1.1");
+        assert_eq!(address(&limits, "10.0.0.1", &["6.6.6.6, junk, 10.0.0.2"]), "10.0.0.2");
+        assert_eq!(address(&limits, "10.0.0.1", &[]), "10.0.0.1");
+        assert_eq!(address(&limits, "::ffff:10.0.0.1", &["2001:db8::1"]), "2001:db8::1");
+    }
+
+    #[test]
+    fn networks_are_limited_and_direct_loopback_is_not() {
+        let limits = limits(&["127.0.0.1/32"]);
+        let client = |peer: &str| Client { peer: peer.parse().unwrap(), is_secure: false };
+        let none = HeaderMap::new();
+        for _ in 0..9 {
+            limits.check_ballot(client("127.0.0.1"), &none).unwrap();
+        }
+        for neighbour in ["1.2.3.4", "1.2.3.5"] {
+            limits.check_ballot(client(neighbour), &none).unwrap();
+        }
+        assert!(limits.check_ballot(client("1.2.3.6"), &none).is_err());
+        limits.check_ballot(client("1.2.4.6"), &none).unwrap();
+        let mut forwarded = HeaderMap::new();
+        forwarded.insert("x-forwarded-for", "1.2.3.7".parse().unwrap());
+        assert!(limits.check_ballot(client("127.0.0.1"), &forwarded).is_err());
+    }
+}

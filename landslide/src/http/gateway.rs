@@ -1,0 +1,148 @@
+//! Ballots in bulk, from gateways: SMS, telephone, set-top boxes. NDJSON, one ballot a line.
+
+use axum::{
+    body::Body,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use ballot::{Ballot, ChannelNumber, Slug, Timestamp, limits};
+use hyper::{HeaderMap, Request};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{
+    InPath,
+    admin::bearer,
+    body,
+    cast::{self, BallotMembers},
+    client::Client,
+    json,
+    problem::{Problem, ProblemKind},
+    server::SharedWorker,
+};
+use crate::{clock, contests::LiveContest};
+
+/// What became of a gateway's batch.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct BatchReceipt {
+    /// Ballots that are durable now.
+    recorded: usize,
+    /// Lines that were refused; sending them again does not help.
+    rejected: Vec<RejectedLine>,
+}
+
+/// A line that was refused.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct RejectedLine {
+    /// Counted from 1, blank lines included.
+    line: usize,
+    /// A problem's URI.
+    #[serde(rename = "type")]
+    kind: String,
+    /// A sentence for people.
+    detail: String,
+}
+
+/// Records a gateway's ballots, up to 10,000 lines and 8 MiB; answers after all are durable.
+#[utoipa::path(
+    post, path = "/v1/contests/{contest}/batches", tag = "gateways",
+    security(("channel_key" = [])),
+    request_body(content = String, content_type = "application/x-ndjson",
+        description = "One ballot a line: ballot_id, voter, choice, channel"),
+    responses(
+        (status = 200, description = "Durable, but for the rejected lines", body = BatchReceipt),
+        (status = 401, description = "Not a key of this contest's", body = super::openapi::ProblemBody,
+            content_type = "application/problem+json"),
+        (status = 409, description = "The contest is not open", body = super::openapi::ProblemBody,
+            content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn record_batch(
+    State(worker): State<SharedWorker>,
+    InPath(slug): InPath,
+    request: Request<Body>,
+) -> Result<Response, Problem> {
+    let (parts, request_body) = request.into_parts();
+    let client = *parts.extensions.get::<Client>().expect("the server sets it on every request");
+    let live = worker.node.contests.get(&slug).ok_or_else(Problem::no_such_contest)?;
+    let (number, channel) = admit(&worker, &live, &parts.headers, client)?;
+    let channel = channel.clone();
+    body::check_content_type(&parts.headers, &["application/x-ndjson"])?;
+    let bytes = body::read(request_body, limits::GATEWAY_BODY_BYTES_MAX).await?;
+
+    // The time first and the contest second: a close by hand relies on this order.
+    let recorded_at = clock::now();
+    let live = worker.node.contests.get(&slug).ok_or_else(Problem::no_such_contest)?;
+    let lines = bytes.split(|byte| *byte == b'\n');
+    let lines = (1..).zip(lines).filter(|(_, line)| !line.trim_ascii().is_empty());
+    let mut ballots = Vec::with_capacity(1_024);
+    let mut rejected = Vec::new();
+    for (line, text) in lines {
+        if ballots.len() + rejected.len() == limits::GATEWAY_LINES_MAX {
+            let detail = format!("A batch has at most {} lines.", limits::GATEWAY_LINES_MAX);
+            return Err(Problem::new(ProblemKind::TooLarge, detail));
+        }
+        match ballot(text, &live, (number, &channel), recorded_at) {
+            Ok(ballot) => ballots.push(ballot),
+            Err(problem) => rejected.push(RejectedLine {
+                line,
+                kind: problem.kind().uri(),
+                detail: problem.detail().to_owned(),
+            }),
+        }
+    }
+    cast::check_open(&live, recorded_at)?;
+    let tickets = worker.gatherer.submit_all(&live.destination, &ballots).map_err(cast::refused)?;
+    for ticket in tickets {
+        ticket.await.map_err(cast::unknown)?;
+    }
+    worker.node.metrics.acknowledged.inc_by(ballots.len() as u64);
+    Ok(json(&BatchReceipt { recorded: ballots.len(), rejected }).into_response())
+}
+
+fn admit<'a>(
+    worker: &SharedWorker,
+    live: &'a LiveContest,
+    headers: &HeaderMap,
+    client: Client,
+) -> Result<(ChannelNumber, &'a Slug), Problem> {
+    let channel = bearer(headers).and_then(|key| live.channel_of_key(key));
+    channel.map_or_else(
+        || {
+            worker.node.limits.check_refused_login(client, headers)?;
+            let detail = "A channel key of this contest is needed: Authorization: Bearer <key>.";
+            Err(Problem::new(ProblemKind::Unauthorized, detail))
+        },
+        Ok,
+    )
+}
+
+fn ballot(
+    text: &[u8],
+    live: &LiveContest,
+    (number, channel): (ChannelNumber, &Slug),
+    recorded_at: Timestamp,
+) -> Result<Ballot, Problem> {
+    let members: BallotMembers<'_> = cast::members(text)?;
+    let id = members.ballot_id.text("ballot_id")?;
+    let id = cast::ballot_id(&id, live, recorded_at)?;
+    let voter = members.voter.text("voter")?;
+    if voter.len() > limits::GATEWAY_VOTER_BYTES_MAX {
+        let max = limits::GATEWAY_VOTER_BYTES_MAX;
+        return Err(cast::invalid_member("voter", &format!("has more than {max} bytes")));
+    }
+    let choice = members.choice.text("choice")?;
+    let choice = live.choice(&choice).ok_or_else(cast::unknown_choice)?;
+    let said = members.channel.text("channel")?;
+    if *said != *channel.as_str() {
+        let detail = format!("The key is for the channel {channel}.");
+        return Err(Problem::new(ProblemKind::WrongChannel, detail).field("channel"));
+    }
+    Ok(Ballot {
+        id,
+        voter: live.key.voter_of_channel(channel, &voter),
+        choice,
+        channel: number,
+        recorded_at,
+    })
+}

@@ -1,0 +1,127 @@
+//! The edge: everything that knows HTTP and JSON. Inside there are ballots and batches.
+
+mod admin;
+mod body;
+mod cast;
+mod client;
+mod gateway;
+mod openapi;
+mod operator;
+mod pages;
+mod problem;
+mod public;
+mod server;
+mod tls;
+
+pub(crate) use admin::store_error;
+pub use client::LimitSettings;
+pub(crate) use client::Limits;
+pub(crate) use problem::Problem;
+pub(crate) use public::{event_text, is_visible};
+pub use server::{Server, ServerSettings};
+pub use tls::{Tls, TlsError};
+
+use std::sync::LazyLock;
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{FromRequestParts, Path, State},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use bytes::Bytes;
+use hyper::{Request, header::CONTENT_TYPE, http::request::Parts};
+use serde::Serialize;
+
+use client::Client;
+use problem::ProblemKind;
+use server::SharedWorker;
+
+/// All routes of a worker.
+fn router(worker: SharedWorker) -> Router {
+    let roles = worker.node.roles;
+    let mut router = Router::new()
+        .route("/healthz", get(operator::healthz))
+        .route("/readyz", get(operator::readyz))
+        .route("/metrics", get(operator::metrics))
+        .route("/openapi.json", get(openapi_json))
+        .route("/", get(pages::contests))
+        .route("/docs", get(pages::docs))
+        .route("/docs/{*path}", get(pages::docs_asset))
+        .route("/assets/{*path}", get(pages::asset))
+        .route("/v1/contests/{contest}", get(public::contest))
+        .route("/v1/contests/{contest}/results", get(public::results))
+        .route("/v1/contests/{contest}/results/stream", get(public::results_stream));
+    if roles.intake {
+        router = router
+            .route("/c/{contest}", get(pages::vote).post(pages::cast))
+            .route("/v1/contests/{contest}/ballots", post(cast_ballot))
+            .route("/v1/contests/{contest}/batches", post(gateway::record_batch));
+    }
+    if roles.admin {
+        router = router
+            .route("/admin", get(pages::admin))
+            .route("/v1/admin/contests", get(admin::list_contests))
+            .route("/v1/admin/contests/{contest}", get(admin::get_contest).put(admin::put_contest))
+            .route("/v1/admin/contests/{contest}/open", post(admin::open_contest))
+            .route("/v1/admin/contests/{contest}/close", post(admin::close_contest))
+            .route("/v1/admin/contests/{contest}/certify", post(admin::certify_contest))
+            .route("/v1/admin/contests/{contest}/counts", get(admin::counts))
+            .route("/v1/admin/contests/{contest}/channels", post(admin::new_channel));
+    }
+    router.fallback(not_found).method_not_allowed_fallback(method_not_allowed).with_state(worker)
+}
+
+/// A ballot whose path the hot route did not recognise, such as a percent-encoded one.
+async fn cast_ballot(
+    State(worker): State<SharedWorker>,
+    InPath(slug): InPath,
+    request: Request<Body>,
+) -> Result<Response, Problem> {
+    let (parts, body) = request.into_parts();
+    let client = *parts.extensions.get::<Client>().expect("the server sets it on every request");
+    let response = cast::cast(&worker, &slug, &parts.headers, body, client).await?;
+    Ok(response.map(Body::from))
+}
+
+async fn openapi_json() -> Response {
+    static JSON: LazyLock<Bytes> = LazyLock::new(|| openapi::json().into());
+    ([(CONTENT_TYPE, "application/json")], JSON.clone()).into_response()
+}
+
+async fn not_found() -> Problem {
+    Problem::new(ProblemKind::NotFound, "There is nothing at this path; see /openapi.json.")
+}
+
+/// The router adds `Allow`. A contest that does not exist comes first.
+async fn method_not_allowed(State(worker): State<SharedWorker>, request: Request<Body>) -> Problem {
+    let path = request.uri().path();
+    let rest = path.strip_prefix("/v1/contests/").or(path.strip_prefix("/v1/admin/contests/"));
+    let slug = rest.and_then(|rest| rest.split('/').next());
+    if slug.is_some_and(|slug| worker.node.contests.get(slug).is_none()) {
+        return Problem::no_such_contest();
+    }
+    let detail = format!("{} is not for this path; see Allow.", request.method());
+    Problem::new(ProblemKind::MethodNotAllowed, detail)
+}
+
+/// The name in a path; any text, for the look-up to find or not.
+struct InPath(String);
+
+impl<S: Send + Sync> FromRequestParts<S> for InPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        // Only bytes that are not UTF-8 are refused, and no contest is named so.
+        let path = Path::<String>::from_request_parts(parts, state).await;
+        path.map(|Path(name)| Self(name)).map_err(|_| Problem::no_such_contest())
+    }
+}
+
+/// A JSON reply that no cache keeps.
+fn json(body: &impl Serialize) -> Response {
+    let text = serde_json::to_vec(body).expect("what we reply with has only string keys");
+    let headers = [(CONTENT_TYPE, "application/json"), (hyper::header::CACHE_CONTROL, "no-store")];
+    (headers, text).into_response()
+}

@@ -1,0 +1,60 @@
+//! For the operator: is it alive, is it ready, how does it do.
+
+use axum::{
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE};
+
+use super::{
+    problem::{Problem, ProblemKind},
+    server::SharedWorker,
+};
+use crate::{clock, metrics::OfContest};
+
+/// The process lives.
+#[utoipa::path(get, path = "/healthz", tag = "operators",
+    responses((status = 200, description = "Alive", body = String)))]
+pub(crate) async fn healthz() -> Response {
+    plain("ok\n")
+}
+
+/// A balancer may send voters here.
+#[utoipa::path(get, path = "/readyz", tag = "operators", responses(
+    (status = 200, description = "Ready", body = String),
+    (status = 503, description = "Not now", body = super::openapi::ProblemBody,
+        content_type = "application/problem+json"),
+))]
+pub(crate) async fn readyz(State(worker): State<SharedWorker>) -> Result<Response, Problem> {
+    if worker.node.is_ready() {
+        Ok(plain("ready\n"))
+    } else {
+        Err(Problem::new(ProblemKind::ShuttingDown, "This node is shutting down."))
+    }
+}
+
+/// Metrics in the text format of Prometheus.
+#[utoipa::path(get, path = "/metrics", tag = "operators",
+    responses((status = 200, description = "Metrics", body = String)))]
+pub(crate) async fn metrics(State(worker): State<SharedWorker>) -> Response {
+    let node = &worker.node;
+    let waiting = i64::try_from(node.intake.waiting_ballots()).unwrap_or(i64::MAX);
+    node.metrics.waiting_ballots.set(waiting);
+    // Worked out when it is asked for: an age that stood still would hide a tally that does.
+    node.metrics.counts_age.clear();
+    for live in node.contests.all() {
+        let Ok(Some(counts)) = node.counts(&live.slug).await else { continue };
+        if counts.status == ballot::CountsStatus::Provisional {
+            let age = clock::now().since(counts.counted_through).as_secs_f64();
+            let contest = OfContest { contest: live.slug.to_string() };
+            node.metrics.counts_age.get_or_create(&contest).set(age);
+        }
+    }
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(CONTENT_TYPE, kind)], node.metrics.text()).into_response()
+}
+
+fn plain(text: &'static str) -> Response {
+    let headers = [(CONTENT_TYPE, "text/plain; charset=utf-8"), (CACHE_CONTROL, "no-store")];
+    (headers, text).into_response()
+}

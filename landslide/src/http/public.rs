@@ -1,0 +1,176 @@
+//! What everybody may read: a contest's definition, and its results where it shows them.
+
+use std::{convert::Infallible, time::Duration};
+
+use axum::{
+    extract::State,
+    response::{
+        IntoResponse, Response, Sse,
+        sse::{Event, KeepAlive},
+    },
+};
+use ballot::{ChoiceVotes, Counts, CountsStatus, ResultsVisibility, Slug, Timestamp};
+use futures_util::{Stream, StreamExt, stream};
+use hyper::{
+    HeaderMap, StatusCode,
+    header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH},
+};
+use serde::Serialize;
+
+use super::{
+    InPath, json,
+    openapi::ProblemBody,
+    problem::{Problem, ProblemKind},
+    server::SharedWorker,
+};
+use crate::{contests::LiveContest, node::Node};
+
+/// A stream's comment when there is nothing to say, so that proxies keep it.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// The results as the public sees them.
+#[derive(Serialize)]
+struct Results<'a> {
+    contest: &'a Slug,
+    status: CountsStatus,
+    counted_through: Timestamp,
+    total: u64,
+    choices: &'a [ChoiceVotes],
+}
+
+/// A contest's public definition.
+#[utoipa::path(
+    get, path = "/v1/contests/{contest}", tag = "public",
+    responses(
+        (status = 200, description = "The definition", body = super::openapi::PublicContestBody),
+        (status = 304, description = "Not changed since the ETag"),
+        (status = 404, description = "No such contest, or a draft without hours",
+            body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn contest(
+    State(worker): State<SharedWorker>,
+    InPath(slug): InPath,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let live = worker.node.contests.get(&slug).filter(|live| live.is_public());
+    let live = live.ok_or_else(Problem::no_such_contest)?;
+    let etag = live.etag().to_string();
+    let mut response = if matches(&headers, &etag) {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        let json = [(CONTENT_TYPE, "application/json")];
+        (json, live.public.clone()).into_response()
+    };
+    let headers = response.headers_mut();
+    headers.insert(ETAG, HeaderValue::try_from(etag).expect("digits in quotes"));
+    // Short: a close by hand and a change of title must be seen soon.
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=5"));
+    Ok(response)
+}
+
+/// Whether `If-None-Match` names this version (weak comparison, RFC 9110 section 13.1.2).
+fn matches(headers: &HeaderMap, etag: &str) -> bool {
+    let values = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    let mut tags = values.flat_map(|value| value.split(',')).map(str::trim);
+    tags.any(|tag| tag == "*" || tag.trim_start_matches("W/") == etag)
+}
+
+/// The results, where the contest shows them.
+#[utoipa::path(
+    get, path = "/v1/contests/{contest}/results", tag = "public",
+    responses(
+        (status = 200, description = "The counts as far as they go", body = super::openapi::ResultsBody),
+        (status = 403, description = "Hidden, or not final yet", body = ProblemBody,
+            content_type = "application/problem+json"),
+        (status = 404, description = "No such contest, or no counts yet", body = ProblemBody,
+            content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn results(
+    State(worker): State<SharedWorker>,
+    InPath(slug): InPath,
+) -> Result<Response, Problem> {
+    let (_, counts) = visible(&worker.node, &slug).await?;
+    let counts = counts.ok_or_else(no_counts)?;
+    let mut response = json(&Results::of(&counts));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=1"));
+    Ok(response)
+}
+
+/// The same as server-sent events named `counts`, one whenever the counts change.
+#[utoipa::path(
+    get, path = "/v1/contests/{contest}/results/stream", tag = "public",
+    responses(
+        (status = 200, description = "Events named counts", content_type = "text/event-stream",
+            body = super::openapi::ResultsBody),
+        (status = 403, description = "Hidden, or not final yet", body = ProblemBody,
+            content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn results_stream(
+    State(worker): State<SharedWorker>,
+    InPath(slug): InPath,
+) -> Result<Response, Problem> {
+    let (slug, _) = visible(&worker.node, &slug).await?;
+    let receiver = worker.node.streams.subscribe(&worker.node, &slug);
+    let events = events(receiver);
+    let mut response =
+        Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response();
+    // nginx gathers a response before it passes it on, unless told otherwise.
+    response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
+    Ok(response)
+}
+
+fn events(receiver: crate::streams::Receiver) -> impl Stream<Item = Result<Event, Infallible>> {
+    stream::unfold(receiver, |mut receiver| async move {
+        let text = receiver.next().await?;
+        Some((text, receiver))
+    })
+    .map(|text| Ok(Event::default().event("counts").data(&*text)))
+}
+
+impl<'a> Results<'a> {
+    fn of(counts: &'a Counts) -> Self {
+        Self {
+            contest: &counts.contest,
+            status: counts.status,
+            counted_through: counts.counted_through,
+            total: counts.total,
+            choices: &counts.choices,
+        }
+    }
+}
+
+/// The results as one event's text.
+pub(crate) fn event_text(counts: &Counts) -> String {
+    serde_json::to_string(&Results::of(counts)).expect("results have only string keys")
+}
+
+/// The contest and its counts, if the public may see them now.
+async fn visible(node: &Node, slug: &str) -> Result<(Slug, Option<Counts>), Problem> {
+    let live = node.contests.get(slug).ok_or_else(Problem::no_such_contest)?;
+    let counts = node.counts(&live.slug).await?;
+    if !is_visible(&live, counts.as_ref()) {
+        return Err(Problem::new(
+            ProblemKind::ResultsHidden,
+            "The results of this contest are not shown now.",
+        ));
+    }
+    Ok((live.slug.clone(), counts))
+}
+
+/// Whether the public may see these counts.
+pub(crate) fn is_visible(live: &LiveContest, counts: Option<&Counts>) -> bool {
+    match live.contest.results {
+        ResultsVisibility::Live => true,
+        ResultsVisibility::Hidden => false,
+        ResultsVisibility::AfterClose => {
+            counts.is_some_and(|counts| counts.status >= CountsStatus::Final)
+        }
+    }
+}
+
+pub(crate) fn no_counts() -> Problem {
+    Problem::new(ProblemKind::NoCounts, "The contest has not been counted yet.")
+}

@@ -1,0 +1,30 @@
+//! The binary of Landslide as a library, so that its parts can be tested: command line, settings,
+//! HTTP, pages, identity, metrics.
+
+pub mod settings;
+
+pub mod serve;
+
+pub mod wiring;
+
+pub mod node;
+
+pub mod contests;
+
+pub mod http;
+
+mod pages;
+
+mod streams;
+
+pub mod metrics;
+
+pub mod logging;
+
+pub mod clock;
+
+mod secret;
+
+pub mod bench;
+
+pub mod demo;

@@ -1,0 +1,301 @@
+//! Settings as plain data: every one has a flag, an environment variable and a key in the file,
+//! in that order of precedence.
+
+use std::{net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
+
+use clap::Args;
+use ipnet::IpNet;
+use serde::Deserialize;
+
+use crate::node::Roles;
+
+/// The command line's own part: where the file is, and the settings.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ServeOptions {
+    /// Settings in TOML; its keys are the long flags with _ for -
+    #[arg(long, env = "LANDSLIDE_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    #[command(flatten)]
+    settings: Options,
+}
+
+/// Declares the settings once: their flags, variables and keys, and how two sources are merged.
+macro_rules! options {
+    ($($(#[doc = $doc:literal])+ $name:ident: $kind:ty, $env:literal, $value:literal;)+) => {
+        /// Settings of one source; what is absent is for the next source to say.
+        #[derive(Args, Clone, Debug, Default, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Options {
+            $($(#[doc = $doc])+
+            #[arg(long, env = $env, value_name = $value)]
+            $name: Option<$kind>,)+
+        }
+
+        impl Options {
+            fn or(self, other: Self) -> Self {
+                Self { $($name: self.$name.or(other.$name),)+ }
+            }
+        }
+    };
+}
+
+options! {
+    /// Where to listen; port 0 takes a free one [default: 127.0.0.1:8080]
+    listen: SocketAddr, "LANDSLIDE_LISTEN", "ADDR";
+    /// The folder of the embedded store [default: landslide-data]
+    data: PathBuf, "LANDSLIDE_DATA", "DIR";
+    /// What this node does: intake, tally, admin, separated by commas [default: all]
+    roles: RoleList, "LANDSLIDE_ROLES", "ROLES";
+    /// The administrator's token, better given by its environment variable than by this flag;
+    /// without one nobody is an administrator
+    admin_token: String, "LANDSLIDE_ADMIN_TOKEN", "TOKEN";
+    /// Certificate chain in PEM; with it the node speaks HTTPS
+    tls_certificate: PathBuf, "LANDSLIDE_TLS_CERTIFICATE", "FILE";
+    /// The certificate's private key in PEM
+    tls_key: PathBuf, "LANDSLIDE_TLS_KEY", "FILE";
+    /// Networks whose X-Forwarded-For is believed, separated by commas [default: none]
+    trusted_proxies: NetList, "LANDSLIDE_TRUSTED_PROXIES", "NETS";
+    /// Ballots a second from one network (/24 of IPv4, /56 of IPv6) [default: 500]
+    ballots_per_second: u32, "LANDSLIDE_BALLOTS_PER_SECOND", "N";
+    /// Ballots at once from one network [default: 5000]
+    ballots_burst: u32, "LANDSLIDE_BALLOTS_BURST", "N";
+    /// Limit direct peers on the loopback too [default: false]
+    limit_loopback: bool, "LANDSLIDE_LIMIT_LOOPBACK", "BOOL";
+    /// Worker threads [default: one a processor]
+    threads: usize, "LANDSLIDE_THREADS", "N";
+    /// Open connections; more wait in the kernel's backlog [default: 50000]
+    connections_max: usize, "LANDSLIDE_CONNECTIONS_MAX", "N";
+    /// Ballots that may wait for a commit; more get 503 at once [default: 50000]
+    queue_ballots_max: usize, "LANDSLIDE_QUEUE_BALLOTS_MAX", "N";
+    /// When the tally counts, a cron expression with seconds [default: "*/2 * * * * *"]
+    tally_schedule: String, "LANDSLIDE_TALLY_SCHEDULE", "CRON";
+    /// How long a node that was told to end goes on answering, not ready any more, before it
+    /// closes its connections [default: 1s]
+    drain: Span, "LANDSLIDE_DRAIN", "TIME";
+    /// Log level: error, warn, info, debug, trace; also by module, as in info,tally=debug
+    /// [default: info]
+    log: String, "LANDSLIDE_LOG", "LEVEL";
+    /// Logs as text or json [default: text]
+    log_format: LogFormat, "LANDSLIDE_LOG_FORMAT", "FORMAT";
+}
+
+/// Everything a node needs to know, decided.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the options above say what each means")]
+pub struct Settings {
+    pub listen: SocketAddr,
+    pub data: PathBuf,
+    pub roles: Roles,
+    pub admin_token: Option<String>,
+    pub tls: Option<(PathBuf, PathBuf)>,
+    pub trusted_proxies: Vec<IpNet>,
+    pub ballots_per_second: u32,
+    pub ballots_burst: u32,
+    pub limit_loopback: bool,
+    pub threads: usize,
+    pub connections_max: usize,
+    pub queue_ballots_max: usize,
+    pub tally_schedule: String,
+    pub drain: Duration,
+    pub log: String,
+    pub log_format: LogFormat,
+}
+
+/// A mistake in the settings, a sentence for people.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct SettingsError(String);
+
+impl ServeOptions {
+    /// Reads the file, if one is named, and decides every setting.
+    pub fn settings(self) -> Result<Settings, SettingsError> {
+        let file = match &self.config {
+            None => Options::default(),
+            Some(path) => {
+                let wrong = |error: &dyn std::fmt::Display| {
+                    SettingsError(format!("{}: {error}", path.display()))
+                };
+                let text = std::fs::read_to_string(path).map_err(|error| wrong(&error))?;
+                toml::from_str(&text).map_err(|error| wrong(&error))?
+            }
+        };
+        self.settings.or(file).decide()
+    }
+}
+
+impl Options {
+    fn decide(self) -> Result<Settings, SettingsError> {
+        let tls = match (self.tls_certificate, self.tls_key) {
+            (Some(certificate), Some(key)) => Some((certificate, key)),
+            (None, None) => None,
+            _ => {
+                let text = "tls_certificate and tls_key go together: give both or neither";
+                return Err(SettingsError(text.into()));
+            }
+        };
+        if self.admin_token.as_ref().is_some_and(|token| token.trim().is_empty()) {
+            return Err(SettingsError("the administrator's token must not be empty".into()));
+        }
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        Ok(Settings {
+            listen: self.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))),
+            data: self.data.unwrap_or_else(|| "landslide-data".into()),
+            roles: self.roles.map_or(Roles::ALL, |roles| roles.0),
+            admin_token: self.admin_token.map(|token| token.trim().to_owned()),
+            tls,
+            trusted_proxies: self.trusted_proxies.map_or_else(Vec::new, |nets| nets.0),
+            ballots_per_second: self.ballots_per_second.unwrap_or(500),
+            ballots_burst: self.ballots_burst.unwrap_or(5_000),
+            limit_loopback: self.limit_loopback.unwrap_or(false),
+            threads: self.threads.unwrap_or(processors).clamp(1, 1_024),
+            connections_max: self.connections_max.unwrap_or(50_000).max(1),
+            queue_ballots_max: self.queue_ballots_max.unwrap_or(50_000).max(1),
+            tally_schedule: self.tally_schedule.unwrap_or_else(|| "*/2 * * * * *".into()),
+            drain: self.drain.map_or(Duration::from_secs(1), |span| span.0),
+            log: self.log.unwrap_or_else(|| "info".into()),
+            log_format: self.log_format.unwrap_or(LogFormat::Text),
+        })
+    }
+}
+
+impl Settings {
+    /// Everything on, on a free port of the loopback.
+    pub fn for_testing(data: PathBuf) -> Self {
+        let options = Options {
+            listen: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
+            data: Some(data),
+            admin_token: Some("test".into()),
+            threads: Some(2),
+            drain: Some(Span(Duration::ZERO)),
+            ..Options::default()
+        };
+        options.decide().expect("these settings have no mistake")
+    }
+}
+
+impl Roles {
+    /// Everything on.
+    pub const ALL: Self = Self { intake: true, tally: true, admin: true };
+}
+
+/// How logs are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// One line an event, for people.
+    Text,
+    /// One JSON object an event.
+    Json,
+}
+
+/// A text that a flag, a variable and a key in the file read the same way.
+macro_rules! read_from_text {
+    ($($kind:ty),+) => {$(
+        impl<'de> Deserialize<'de> for $kind {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = String::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    )+};
+}
+
+read_from_text!(RoleList, NetList, Span);
+
+#[derive(Clone, Copy, Debug)]
+struct RoleList(Roles);
+
+impl FromStr for RoleList {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut roles = Roles { intake: false, tally: false, admin: false };
+        for role in text.split(',').map(str::trim) {
+            match role {
+                "intake" => roles.intake = true,
+                "tally" => roles.tally = true,
+                "admin" => roles.admin = true,
+                _ => return Err(format!("{role:?} is not one of intake, tally, admin")),
+            }
+        }
+        Ok(Self(roles))
+    }
+}
+
+#[derive(Clone, Debug)]
+struct NetList(Vec<IpNet>);
+
+impl FromStr for NetList {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let nets = text.split(',').map(str::trim).filter(|net| !net.is_empty());
+        let read = |net: &str| {
+            let address = || net.parse().ok().map(|address: std::net::IpAddr| address.into());
+            net.parse().ok().or_else(address).ok_or_else(|| format!("{net:?} is not a network"))
+        };
+        nets.map(read).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+/// A length of time as `500ms`, `10s`, `2m` or `1h`.
+#[derive(Clone, Copy, Debug)]
+pub struct Span(pub Duration);
+
+impl FromStr for Span {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("{text:?} is not a time such as 500ms, 10s, 2m or 1h");
+        let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(wrong)?;
+        let (number, unit) = text.split_at(digits);
+        let number: f64 = number.parse().map_err(|_| wrong())?;
+        let seconds = match unit {
+            "ms" => 0.001,
+            "s" => 1.0,
+            "m" => 60.0,
+            "h" => 3_600.0,
+            _ => return Err(wrong()),
+        };
+        Duration::try_from_secs_f64(number * seconds).map(Self).map_err(|_| wrong())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(text: &str) -> Options {
+        toml::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn the_first_source_that_says_it_decides() {
+        let flags = options("listen = '127.0.0.1:1'");
+        let file =
+            options("listen = '127.0.0.1:2'\ndata = '/d'\nroles = 'tally, admin'\ndrain = '2m'");
+        let settings = flags.or(file).decide().unwrap();
+        assert_eq!(settings.listen.port(), 1);
+        assert_eq!(settings.data, PathBuf::from("/d"));
+        assert_eq!(settings.roles, Roles { intake: false, tally: true, admin: true });
+        assert_eq!(settings.drain, Duration::from_secs(120));
+    }
+
+    #[test]
+    fn mistakes_are_said() {
+        for text in [
+            "colour = 1",
+            "listen = 'here'",
+            "roles = 'everything'",
+            "trusted_proxies = '10.0.0.0/99'",
+            "drain = '5'",
+            "log_format = 'xml'",
+        ] {
+            assert!(toml::from_str::<Options>(text).is_err(), "{text}");
+        }
+        assert!(options("tls_key = 'k'").decide().is_err());
+        assert!(options("admin_token = ' '").decide().is_err());
+        let nets = options("trusted_proxies = '10.0.0.0/8, ::1'").decide().unwrap().trusted_proxies;
+        assert_eq!(nets.len(), 2);
+    }
+}

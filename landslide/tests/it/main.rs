@@ -1,0 +1,20 @@
+//! The binary from outside, as clients and operators meet it. One test binary: it links once.
+//! `http/` holds the contract call by call, `run/` the life and death of the process.
+#![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
+
+mod client;
+mod node;
+
+mod http {
+    mod admin;
+    mod ballots;
+    mod gateways;
+    mod public;
+    mod tls;
+}
+
+mod run {
+    mod command_line;
+    mod crash;
+    mod shutdown;
+}

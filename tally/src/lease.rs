@@ -1,0 +1,123 @@
+//! The lease of a contest: which worker counts it.
+//!
+//! A lease spares work; it protects nothing. A holder that was paused may not know that its lease
+//! is gone. What keeps its late row out is the counts row itself: whoever takes a lease over
+//! first raises the row's generation, so the late compare-and-swap fails (`publish.rs`).
+
+use std::{sync::Arc, time::Duration};
+
+use ballot::{Slug, Timestamp};
+use serde::{Deserialize, Serialize};
+use store::{ControlStore, StoreError, Version};
+
+use crate::{Clock, TallySettings};
+
+/// The document `lease/{contest}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct LeaseDocument {
+    holder: String,
+    /// Grows by one with every holder.
+    generation: u64,
+    expires_at: Timestamp,
+}
+
+/// One worker's view of a contest's lease.
+pub(crate) struct Lease {
+    control: Arc<dyn ControlStore>,
+    clock: Clock,
+    key: String,
+    holder: String,
+    ttl: Duration,
+    clock_skew: Duration,
+    held: Option<(Version, LeaseDocument)>,
+}
+
+/// What came of asking for a lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Grant {
+    /// Held since the last time, without a gap.
+    Kept,
+    /// Held as of now; others may have counted meanwhile.
+    New,
+    /// Somebody else holds it.
+    Refused,
+}
+
+impl Lease {
+    pub(crate) fn new(
+        control: Arc<dyn ControlStore>,
+        clock: Clock,
+        contest: &Slug,
+        settings: &TallySettings,
+    ) -> Self {
+        Self {
+            control,
+            clock,
+            key: format!("lease/{contest}"),
+            holder: settings.holder.clone(),
+            ttl: settings.lease_ttl,
+            clock_skew: settings.clock_skew,
+            held: None,
+        }
+    }
+
+    /// Takes the lease, or renews it when more than half of it is gone.
+    pub(crate) async fn acquire(&mut self) -> Result<Grant, StoreError> {
+        let now = (self.clock)();
+        if let Some((version, lease)) = &self.held {
+            if now < lease.expires_at.minus(self.ttl / 2) {
+                return Ok(Grant::Kept);
+            }
+            // An expired lease that nobody took is still ours: the version says so.
+            let (version, lease) = (*version, lease.clone());
+            return self.write(version, lease.generation, Grant::Kept).await;
+        }
+        let Some(document) = self.control.get(&self.key).await? else {
+            return self.write(Version::NONE, 1, Grant::New).await;
+        };
+        let lease: LeaseDocument = serde_json::from_slice(&document.body)
+            .map_err(|error| StoreError::Corrupt(format!("{}: {error}", self.key).into()))?;
+        if lease.holder != self.holder && now < lease.expires_at.plus(self.clock_skew) {
+            return Ok(Grant::Refused);
+        }
+        self.write(document.version, lease.generation + 1, Grant::New).await
+    }
+
+    /// Lets the next worker take over at once. Without it, it takes over after the lease's end.
+    pub(crate) async fn release(&mut self) {
+        if let Some((version, mut lease)) = self.held.take() {
+            lease.expires_at = Timestamp::default();
+            // Best effort: the lease ends by itself.
+            let _ = self.control.compare_and_swap(&self.key, version, body(&lease)).await;
+        }
+    }
+
+    /// Forgets that the lease is held, where that is in doubt. The next grant is a new one.
+    pub(crate) fn doubt(&mut self) {
+        self.held = None;
+    }
+
+    async fn write(
+        &mut self,
+        expected: Version,
+        generation: u64,
+        grant: Grant,
+    ) -> Result<Grant, StoreError> {
+        // In doubt until the store has answered, also when this future is dropped.
+        self.held = None;
+        let expires_at = (self.clock)().plus(self.ttl);
+        let lease = LeaseDocument { holder: self.holder.clone(), generation, expires_at };
+        match self.control.compare_and_swap(&self.key, expected, body(&lease)).await {
+            Ok(version) => {
+                self.held = Some((version, lease));
+                Ok(grant)
+            }
+            Err(StoreError::Conflict) => Ok(Grant::Refused),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn body(lease: &LeaseDocument) -> bytes::Bytes {
+    serde_json::to_vec(lease).expect("a lease is plain JSON").into()
+}

@@ -1,0 +1,13 @@
+//! The tally over a store in memory and a clock that the test turns.
+
+// A check that fails should say where, and tests may panic.
+#![allow(clippy::unwrap_used)]
+
+mod memory;
+mod world;
+
+mod certifying;
+mod counting;
+mod failing;
+mod random;
+mod taking_over;

@@ -1,0 +1,134 @@
+//! Two workers, one contest.
+
+use std::{num::NonZero, sync::Arc};
+
+use ballot::{CountsStatus, Policy};
+use tally::{RunOutcome, TallySettings};
+
+use crate::world::{SECOND, World, at, ballot, votes};
+
+#[test]
+fn one_worker_counts_and_another_takes_over_within_10_s() {
+    let world = World::new(Policy::One);
+    let (mut a, mut b) = (world.tally("a"), world.tally("b"));
+    world.put(&[ballot(1, 1, at(0.5), 0)]);
+    for _ in 0..10 {
+        a.run_once();
+        assert!(matches!(world.last_outcome(), RunOutcome::Published(_)));
+        b.run_once();
+        assert!(matches!(world.last_outcome(), RunOutcome::NotHeld));
+        world.advance(2 * SECOND);
+    }
+    // From here on a is gone.
+    world.put(&[ballot(2, 2, at(1.5), 1)]);
+    let (before, last_run) = (world.counts(), world.now().minus(2 * SECOND));
+    while world.counts().generation == before.generation {
+        world.advance(SECOND);
+        b.run_once();
+        assert!(world.now().since(last_run) <= 10 * SECOND, "no takeover");
+    }
+    assert!(world.now().since(last_run) > 3 * SECOND, "more than half of the lease was left");
+    assert_eq!(votes(&world.counts()), [1, 1, 0]);
+    world.assert_recount_is_the_same();
+}
+
+/// Worker a is paused at the moment that `pause` orders, until b has counted and published.
+fn late_publish(pause: impl FnOnce(&World, Box<dyn FnOnce() + Send>), first_row: bool) {
+    let world = Arc::new(World::new(Policy::One));
+    // With a second thread it would not be paused whole, and renew its lease.
+    let threads = const { NonZero::new(1).unwrap() };
+    let settings = TallySettings { holder: "a".into(), threads, ..TallySettings::for_testing() };
+    let (mut a, mut b) = (world.tally_with(settings, world.clock()), world.tally("b"));
+    world.put(&[ballot(1, 1, at(0.5), 0)]);
+    if first_row {
+        a.run_once();
+    }
+    let paused = {
+        let world = world.clone();
+        Box::new(move || {
+            world.advance(20 * SECOND);
+            world.put(&[ballot(2, 2, at(1.5), 1)]);
+            // On a thread of its own, as this one is inside of a's runtime.
+            std::thread::spawn(move || b.run_once()).join().unwrap();
+        })
+    };
+    pause(&world, paused);
+    a.run_once();
+    assert!(matches!(world.last_outcome(), RunOutcome::Failed(_)), "{:?}", world.last_outcome());
+    let counts = world.counts();
+    assert_eq!(votes(&counts), [1, 1, 0], "b's row stands");
+    world.advance(2 * SECOND);
+    a.run_once();
+    assert!(matches!(world.last_outcome(), RunOutcome::NotHeld), "{:?}", world.last_outcome());
+    assert_eq!(world.counts(), counts);
+    let rows = world.published.lock().clone();
+    assert!(rows.is_sorted_by(|x, y| x.generation < y.generation));
+}
+
+#[test]
+fn a_worker_paused_before_it_publishes_is_refused() {
+    let at_publish = |world: &World, paused| {
+        *world.store.before_swap.lock() = Some(("counts/", paused));
+    };
+    late_publish(at_publish, true);
+}
+
+#[test]
+fn a_worker_paused_before_the_very_first_row_is_refused() {
+    let at_publish = |world: &World, paused| {
+        *world.store.before_swap.lock() = Some(("counts/", paused));
+    };
+    late_publish(at_publish, false);
+}
+
+#[test]
+fn a_worker_paused_while_it_scans_notices() {
+    let at_scan = |world: &World, paused| *world.store.before_scan.lock() = Some(paused);
+    late_publish(at_scan, true);
+}
+
+#[test]
+fn a_long_count_keeps_its_lease() {
+    let world = Arc::new(World::new(Policy::One));
+    let (mut a, mut b) = (world.tally("a"), world.tally("b"));
+    (0..50).for_each(|n| drop(world.put(&[ballot(n, n, at(0.5), 0)])));
+    // Seven seconds go by between taking the lease and the first batch: longer than it lasts,
+    // but nobody else came.
+    let slow = {
+        let world = world.clone();
+        Box::new(move || world.advance(7 * SECOND))
+    };
+    *world.store.before_scan.lock() = Some(slow);
+    a.run_once();
+    assert!(matches!(world.last_outcome(), RunOutcome::Published(_)), "{:?}", world.last_outcome());
+    b.run_once();
+    assert!(matches!(world.last_outcome(), RunOutcome::NotHeld), "it was renewed on the way");
+}
+
+#[test]
+fn a_paused_worker_does_not_overwrite_a_final_count() {
+    let world = Arc::new(World::new(Policy::One));
+    let (mut a, mut b) = (world.tally("a"), world.tally("b"));
+    world.put(&[ballot(1, 1, at(0.5), 0)]);
+    a.run_once();
+    world.set_clock(at(105.0));
+    let paused = {
+        let world = world.clone();
+        Box::new(move || {
+            world.advance(20 * SECOND);
+            // Never acknowledged, but found by b's scan and not by a's.
+            world.put(&[ballot(2, 2, at(1.5), 1)]);
+            std::thread::spawn(move || b.run_once()).join().unwrap();
+        })
+    };
+    *world.store.before_swap.lock() = Some(("batchset/", paused));
+    a.run_once();
+    let counts = world.counts();
+    assert_eq!((counts.status, votes(&counts)), (CountsStatus::Final, vec![1, 1, 0]));
+    assert_eq!(counts.batch_set.as_ref().unwrap().batches, 2);
+    let recount = world.recount();
+    assert!(recount.agrees() && recount.beyond.is_empty(), "the set is whole: {recount:?}");
+    world.advance(60 * SECOND);
+    a.run_once();
+    assert_eq!(world.counts(), counts);
+}
