@@ -64,9 +64,7 @@ impl DemoNode {
 async fn free(listen: SocketAddr) -> anyhow::Result<SocketAddr> {
     match TcpListener::bind(listen).await {
         Ok(_) => Ok(listen),
-        Err(error) if error.kind() == ErrorKind::AddrInUse => {
-            Ok(SocketAddr::new(listen.ip(), 0))
-        }
+        Err(error) if error.kind() == ErrorKind::AddrInUse => Ok(SocketAddr::new(listen.ip(), 0)),
         Err(error) => Err(error).with_context(|| format!("cannot listen on {listen}")),
     }
 }
