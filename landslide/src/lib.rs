@@ -26,3 +26,7 @@ pub mod logging;
 pub mod clock;
 
 mod secret;
+
+pub mod bench;
+
+pub mod demo;

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use landslide::{
+    bench, demo,
     recount::{self, RecountOptions},
     serve,
     settings::ServeOptions,
@@ -25,6 +26,10 @@ enum Command {
     /// Run a node
     #[command(after_help = SERVE_EXAMPLES)]
     Serve(Box<ServeOptions>),
+    /// One process, ten TV series, a simulated landslide, the counts live
+    Demo(demo::Options),
+    /// Offer votes like clients do, then compare acknowledged with counted
+    Bench(Box<bench::Options>),
     /// Count again from the ballots alone, and compare with the published row
     #[command(after_help = RECOUNT_EXAMPLES)]
     Recount(RecountOptions),
@@ -65,6 +70,8 @@ fn main() -> ExitCode {
         let ended = runtime.block_on(async {
             match command {
                 Command::Serve(options) => serve::run(*options).await,
+                Command::Demo(options) => demo::run(options).await,
+                Command::Bench(options) => bench::run(*options).await,
                 Command::Recount(options) => recount::run(options).await,
             }
         });

@@ -1,0 +1,186 @@
+//! What a run has sent and what became of it: counters by choice, not ballots.
+
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    time::Duration,
+};
+
+use hdrhistogram::Histogram;
+use parking_lot::Mutex;
+
+/// Latencies above this are noted as this.
+const LATENCY_MAX: Duration = Duration::from_secs(600);
+/// Digits of a latency that are exact.
+const LATENCY_DIGITS: u8 = 3;
+
+/// The counters of a run; one for all threads. Ballots unless it says requests.
+pub(crate) struct Ledger {
+    /// By choice, in the contest's order.
+    choices: Vec<ChoiceCounters>,
+    /// Ballots begun: sent, or just about to be.
+    pub begun: AtomicU64,
+    /// Ballots whose end is known, whichever.
+    pub ended: AtomicU64,
+    /// Ballots given up although the server may have recorded them.
+    pub unknown: AtomicU64,
+    /// Ballots given up that the server has certainly not recorded.
+    pub not_recorded: AtomicU64,
+    /// Requests sent, whichever.
+    pub requests: AtomicU64,
+    /// Requests sent because the one before had no or no good reply.
+    pub retries: AtomicU64,
+    /// Ballots sent again on purpose.
+    pub copies: AtomicU64,
+    /// Connections cut on purpose.
+    pub cuts: AtomicU64,
+    /// Ballots refused with certainty, by problem type.
+    refused: Mutex<BTreeMap<String, u64>>,
+    /// Requests without a good reply, by why.
+    failures: Mutex<BTreeMap<String, u64>>,
+    /// Latencies by thread since they were last taken, in microseconds.
+    latencies: Vec<Mutex<Histogram<u64>>>,
+}
+
+#[derive(Default)]
+struct ChoiceCounters {
+    acknowledged: AtomicU64,
+    unknown: AtomicU64,
+}
+
+/// What the check needs to know of one choice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sent {
+    /// Ballots acknowledged.
+    pub acknowledged: u64,
+    /// Ballots that the server may have recorded although it never said so.
+    pub unknown: u64,
+}
+
+impl Ledger {
+    /// An empty ledger for that many choices and threads.
+    pub(crate) fn new(choices: usize, threads: usize) -> Self {
+        Self {
+            choices: (0..choices).map(|_| ChoiceCounters::default()).collect(),
+            begun: AtomicU64::new(0),
+            ended: AtomicU64::new(0),
+            unknown: AtomicU64::new(0),
+            not_recorded: AtomicU64::new(0),
+            requests: AtomicU64::new(0),
+            retries: AtomicU64::new(0),
+            copies: AtomicU64::new(0),
+            cuts: AtomicU64::new(0),
+            refused: Mutex::default(),
+            failures: Mutex::default(),
+            latencies: (0..threads).map(|_| Mutex::new(histogram())).collect(),
+        }
+    }
+
+    /// Ballots acknowledged and unknown, by choice.
+    pub(crate) fn sent(&self) -> Vec<Sent> {
+        let of = |choice: &ChoiceCounters| Sent {
+            acknowledged: choice.acknowledged.load(Relaxed),
+            unknown: choice.unknown.load(Relaxed),
+        };
+        self.choices.iter().map(of).collect()
+    }
+
+    /// Ballots acknowledged.
+    pub(crate) fn acknowledged(&self) -> u64 {
+        self.choices.iter().map(|choice| choice.acknowledged.load(Relaxed)).sum()
+    }
+
+    /// Ballots begun whose end is not known yet.
+    pub(crate) fn in_flight(&self) -> u64 {
+        // In this order, or a ballot that ends in between makes it negative.
+        let ended = self.ended.load(Relaxed);
+        self.begun.load(Relaxed).saturating_sub(ended)
+    }
+
+    /// Notes one acknowledged ballot.
+    pub(crate) fn acknowledge(&self, choice: u16) {
+        if let Some(choice) = self.choices.get(usize::from(choice)) {
+            choice.acknowledged.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Notes one ballot that was given up; `maybe_recorded` widens what may be counted.
+    pub(crate) fn give_up(&self, choice: u16, maybe_recorded: bool) {
+        if maybe_recorded {
+            self.unknown.fetch_add(1, Relaxed);
+            self.widen(choice);
+        } else {
+            self.not_recorded.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Notes one ballot that was refused; `maybe_recorded` if an earlier request of it may have
+    /// succeeded all the same.
+    pub(crate) fn refuse(&self, choice: u16, problem: &str, maybe_recorded: bool) {
+        add(&self.refused, problem);
+        if maybe_recorded {
+            self.widen(choice);
+        }
+    }
+
+    fn widen(&self, choice: u16) {
+        if let Some(choice) = self.choices.get(usize::from(choice)) {
+            choice.unknown.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Notes a request without a good reply.
+    pub(crate) fn fail(&self, why: &str) {
+        add(&self.failures, why);
+    }
+
+    /// Notes the latency of `ballots` acknowledged together.
+    pub(crate) fn note_latency(&self, thread: usize, latency: Duration, ballots: u64) {
+        if let Some(histogram) = self.latencies.get(thread) {
+            let micros = latency.min(LATENCY_MAX).as_micros() as u64;
+            histogram.lock().saturating_record_n(micros, ballots);
+        }
+    }
+
+    /// Ballots refused, by problem type.
+    pub(crate) fn refused(&self) -> BTreeMap<String, u64> {
+        self.refused.lock().clone()
+    }
+
+    /// Requests without a good reply, by why.
+    pub(crate) fn failures(&self) -> BTreeMap<String, u64> {
+        self.failures.lock().clone()
+    }
+
+    /// The latencies of all threads since they were last taken, in microseconds.
+    pub(crate) fn take_latencies(&self) -> Histogram<u64> {
+        let mut taken = histogram();
+        for latencies in &self.latencies {
+            let mut latencies = latencies.lock();
+            merge(&mut taken, &latencies);
+            latencies.reset();
+        }
+        taken
+    }
+}
+
+/// An empty histogram of latencies in microseconds.
+pub(crate) fn histogram() -> Histogram<u64> {
+    Histogram::new_with_max(LATENCY_MAX.as_micros() as u64, LATENCY_DIGITS)
+        .expect("10 minutes in microseconds with 3 digits are within the limits of the format")
+}
+
+/// Adds one histogram of latencies to another.
+pub(crate) fn merge(sum: &mut Histogram<u64>, part: &Histogram<u64>) {
+    sum.add(part).expect("all histograms of latencies have the same range");
+}
+
+fn add(counters: &Mutex<BTreeMap<String, u64>>, name: &str) {
+    let mut counters = counters.lock();
+    match counters.get_mut(name) {
+        Some(counter) => *counter += 1,
+        None => {
+            counters.insert(name.to_owned(), 1);
+        }
+    }
+}
