@@ -61,7 +61,8 @@ options! {
     ballots_burst: u32, "LANDSLIDE_BALLOTS_BURST", "N";
     /// Limit direct peers on the loopback too [default: false]
     limit_loopback: bool, "LANDSLIDE_LIMIT_LOOPBACK", "BOOL";
-    /// Worker threads [default: one a processor]
+    /// Worker threads [default: one a processor but one, which is left to the committer and the
+    /// tally]
     threads: usize, "LANDSLIDE_THREADS", "N";
     /// Open connections; more wait in the kernel's backlog [default: 50000]
     connections_max: usize, "LANDSLIDE_CONNECTIONS_MAX", "N";
@@ -147,7 +148,7 @@ impl Options {
             ballots_per_second: self.ballots_per_second.unwrap_or(500),
             ballots_burst: self.ballots_burst.unwrap_or(5_000),
             limit_loopback: self.limit_loopback.unwrap_or(false),
-            threads: self.threads.unwrap_or(processors).clamp(1, 1_024),
+            threads: self.threads.unwrap_or(processors - 1).clamp(1, 1_024),
             connections_max: self.connections_max.unwrap_or(50_000).max(1),
             queue_ballots_max: self.queue_ballots_max.unwrap_or(50_000).max(1),
             tally_schedule: self.tally_schedule.unwrap_or_else(|| "*/2 * * * * *".into()),
