@@ -1,7 +1,8 @@
 """The same recount in DuckDB: `duckdb_recount.py BALLOTS THREADS` prints the seconds it took.
 
 Semantics of Landslide's policy `one`: rows of one ballot id are one ballot, the earliest; of a
-voter's ballots the first by (recorded_at, ballot id) counts. The table is in memory."""
+voter's ballots the first by (recorded_at, ballot id) counts. Rows of one ballot id have one voter and
+one choice, so any of them will do, which is faster than the earliest's. The table is in memory."""
 
 import sys
 import time
@@ -23,11 +24,11 @@ start = time.monotonic()
 counts = database.execute("""
     with distinct_ballots as (
         select ballot_id, min(recorded_at) as recorded_at,
-            arg_min({voter: voter, choice: choice}, recorded_at) as row
+            any_value(voter) as voter, any_value(choice) as choice
         from ballots group by ballot_id
     ), first_ballots as (
-        select arg_min(row.choice, (recorded_at, ballot_id)) as choice
-        from distinct_ballots group by row.voter
+        select arg_min(choice, (recorded_at, ballot_id)) as choice
+        from distinct_ballots group by voter
     )
     select choice, count(*) from first_ballots group by choice order by choice
 """).fetchall()

@@ -45,7 +45,8 @@ pub struct Gatherer {
 pub(crate) struct Gathering {
     pub(crate) destination: Destination,
     pub(crate) created_at: Timestamp,
-    /// The same moment by the clock that never jumps: the commit deadline counts from here.
+    /// When the oldest of its ballots was stamped, by the clock that never jumps: the commit
+    /// deadline counts from here.
     pub(crate) created: Instant,
     pub(crate) ballots: Vec<Ballot>,
     pub(crate) settlement: Arc<Settlement>,
@@ -62,16 +63,27 @@ impl Gatherer {
         })
     }
 
-    /// Takes one ballot in, or refuses it at once. Never waits.
-    pub fn submit(&self, to: &Destination, ballot: Ballot) -> Result<Ticket, Refused> {
+    /// Takes one ballot in, or refuses it at once. Never waits. `stamped` is the moment of its
+    /// `recorded_at`: a process that was paused between the two is past the deadline sooner.
+    pub fn submit(
+        &self,
+        to: &Destination,
+        ballot: Ballot,
+        stamped: Instant,
+    ) -> Result<Ticket, Refused> {
         self.intake.take(1)?;
-        let ticket = self.add(&mut self.gathering.lock(), to, &[ballot]).ticket();
+        let ticket = self.add(&mut self.gathering.lock(), to, &[ballot], stamped).ticket();
         self.ready.notify_one();
         Ok(ticket)
     }
 
     /// Takes all ballots in, or none. They may become several batches, each with its ticket.
-    pub fn submit_all(&self, to: &Destination, ballots: &[Ballot]) -> Result<Vec<Ticket>, Refused> {
+    pub fn submit_all(
+        &self,
+        to: &Destination,
+        ballots: &[Ballot],
+        stamped: Instant,
+    ) -> Result<Vec<Ticket>, Refused> {
         if ballots.is_empty() {
             return Ok(Vec::new());
         }
@@ -87,7 +99,7 @@ impl Gatherer {
                 .map_or(0, |batch| limits::BATCH_BALLOTS_MAX - batch.ballots.len());
             let room = if room == 0 { limits::BATCH_BALLOTS_MAX } else { room };
             let (now, later) = rest.split_at(room.min(rest.len()));
-            tickets.push(self.add(&mut gathering, to, now).ticket());
+            tickets.push(self.add(&mut gathering, to, now, stamped).ticket());
             rest = later;
         }
         drop(gathering);
@@ -101,6 +113,7 @@ impl Gatherer {
         gathering: &'a mut VecDeque<Gathering>,
         to: &Destination,
         ballots: &[Ballot],
+        stamped: Instant,
     ) -> &'a Arc<Settlement> {
         let fits = |batch: &Gathering| {
             batch.destination == *to
@@ -112,7 +125,7 @@ impl Gatherer {
                 gathering.push_back(Gathering {
                     destination: to.clone(),
                     created_at: ballots[0].recorded_at,
-                    created: Instant::now(),
+                    created: stamped,
                     ballots: Vec::with_capacity(ballots.len().max(64)),
                     settlement: Arc::default(),
                 });
@@ -120,6 +133,7 @@ impl Gatherer {
             }
         };
         let batch = &mut gathering[position];
+        batch.created = batch.created.min(stamped);
         batch.ballots.extend_from_slice(ballots);
         &batch.settlement
     }

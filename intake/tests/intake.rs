@@ -19,6 +19,7 @@ use futures_core::{future::BoxFuture, stream::BoxStream};
 use intake::{Destination, Gatherer, Intake, IntakeSettings, NotRecorded, Observer, Refused};
 use parking_lot::Mutex;
 use store::{BallotStore, StoreError};
+use tokio::time::Instant;
 
 /// What a put does, in order; the last goes on for ever.
 #[derive(Clone, Copy, Debug)]
@@ -120,7 +121,8 @@ fn ballot(n: u8) -> Ballot {
 #[tokio::test(start_paused = true)]
 async fn an_acknowledged_ballot_is_in_the_store() {
     let (store, _, gatherer) = start(&[Put::Slow(Duration::from_millis(3))]);
-    let tickets: Vec<_> = (0..8).map(|n| gatherer.submit(&to(), ballot(n)).unwrap()).collect();
+    let tickets: Vec<_> =
+        (0..8).map(|n| gatherer.submit(&to(), ballot(n), Instant::now()).unwrap()).collect();
     for ticket in tickets {
         ticket.await.unwrap();
     }
@@ -131,7 +133,7 @@ async fn an_acknowledged_ballot_is_in_the_store() {
 #[tokio::test(start_paused = true)]
 async fn a_lost_reply_is_put_again_under_the_same_id() {
     let (store, _, gatherer) = start(&[Put::Fails, Put::ReplyLost, Put::ReplyLost, Put::Ok]);
-    gatherer.submit(&to(), ballot(1)).unwrap().await.unwrap();
+    gatherer.submit(&to(), ballot(1), Instant::now()).unwrap().await.unwrap();
     assert_eq!(store.puts.load(Ordering::SeqCst), 4);
     assert_eq!(store.batches.lock().len(), 1, "one batch, however often it was put");
 }
@@ -141,8 +143,8 @@ async fn past_the_deadline_nothing_is_acknowledged() {
     let late = limits::COMMIT_DEADLINE + Duration::from_millis(1);
     for script in [Put::Never, Put::Fails, Put::ReplyLost, Put::Slow(late)] {
         let (_, intake, gatherer) = start(&[script]);
-        let started = tokio::time::Instant::now();
-        let outcome = gatherer.submit(&to(), ballot(1)).unwrap().await;
+        let started = Instant::now();
+        let outcome = gatherer.submit(&to(), ballot(1), Instant::now()).unwrap().await;
         assert_eq!(outcome, Err(NotRecorded::DeadlinePassed), "{script:?}");
         assert!(started.elapsed() <= limits::COMMIT_DEADLINE + Duration::from_millis(10));
         assert_eq!(intake.waiting_ballots(), 0);
@@ -153,9 +155,9 @@ async fn past_the_deadline_nothing_is_acknowledged() {
 async fn nobody_waits_for_a_store_that_failed_for_good() {
     for script in [Put::Corrupt, Put::Panics] {
         let (_, intake, gatherer) = start(&[script, Put::Ok]);
-        let outcome = gatherer.submit(&to(), ballot(1)).unwrap().await;
+        let outcome = gatherer.submit(&to(), ballot(1), Instant::now()).unwrap().await;
         assert_eq!(outcome, Err(NotRecorded::StoreFailed), "{script:?}");
-        gatherer.submit(&to(), ballot(2)).unwrap().await.unwrap();
+        gatherer.submit(&to(), ballot(2), Instant::now()).unwrap().await.unwrap();
         assert_eq!(intake.waiting_ballots(), 0);
     }
 }
@@ -163,21 +165,22 @@ async fn nobody_waits_for_a_store_that_failed_for_good() {
 #[tokio::test(start_paused = true)]
 async fn a_full_queue_refuses_at_once_and_takes_again_later() {
     let (_, _, gatherer) = start(&[Put::Slow(Duration::from_secs(1)), Put::Ok]);
-    let tickets: Vec<_> = (0..8).map(|n| gatherer.submit(&to(), ballot(n)).unwrap()).collect();
-    assert_eq!(gatherer.submit(&to(), ballot(9)).unwrap_err(), Refused::Overloaded);
+    let tickets: Vec<_> =
+        (0..8).map(|n| gatherer.submit(&to(), ballot(n), Instant::now()).unwrap()).collect();
+    assert_eq!(gatherer.submit(&to(), ballot(9), Instant::now()).unwrap_err(), Refused::Overloaded);
     for ticket in tickets {
         ticket.await.unwrap();
     }
     tokio::task::yield_now().await;
-    gatherer.submit(&to(), ballot(9)).unwrap().await.unwrap();
+    gatherer.submit(&to(), ballot(9), Instant::now()).unwrap().await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
 async fn draining_refuses_the_new_and_settles_the_accepted() {
     let (store, intake, gatherer) = start(&[Put::Slow(Duration::from_secs(1))]);
-    let ticket = gatherer.submit(&to(), ballot(1)).unwrap();
+    let ticket = gatherer.submit(&to(), ballot(1), Instant::now()).unwrap();
     intake.start_draining();
-    assert_eq!(gatherer.submit(&to(), ballot(2)).unwrap_err(), Refused::Draining);
+    assert_eq!(gatherer.submit(&to(), ballot(2), Instant::now()).unwrap_err(), Refused::Draining);
     intake.drained().await;
     assert_eq!(store.ballots().len(), 1, "drained means committed");
     ticket.await.unwrap();
@@ -190,11 +193,11 @@ async fn draining_refuses_the_new_and_settles_the_accepted() {
 async fn a_gateway_body_larger_than_a_batch_is_several() {
     let (store, _, gatherer) = start(&[Put::Ok]);
     let ballots: Vec<_> = (0..10_000).map(|n| ballot((n % 250) as u8)).collect();
-    let first = gatherer.submit(&to(), ballots[0]).unwrap();
-    let tickets = gatherer.submit_all(&to(), &ballots[1..]).unwrap_err();
+    let first = gatherer.submit(&to(), ballots[0], Instant::now()).unwrap();
+    let tickets = gatherer.submit_all(&to(), &ballots[1..], Instant::now()).unwrap_err();
     assert_eq!(tickets, Refused::Overloaded, "more than the queue behind one that waits");
     first.await.unwrap();
-    let tickets = gatherer.submit_all(&to(), &ballots[1..]).unwrap();
+    let tickets = gatherer.submit_all(&to(), &ballots[1..], Instant::now()).unwrap();
     assert_eq!(tickets.len(), 2);
     for ticket in tickets {
         ticket.await.unwrap();
@@ -206,11 +209,23 @@ async fn a_gateway_body_larger_than_a_batch_is_several() {
 async fn contests_do_not_share_a_batch() {
     let (store, _, gatherer) = start(&[Put::Ok]);
     let other = Destination { contest: "other".parse().unwrap(), shards: 1 };
-    let tickets = [gatherer.submit(&to(), ballot(1)), gatherer.submit(&other, ballot(2))];
+    let tickets = [
+        gatherer.submit(&to(), ballot(1), Instant::now()),
+        gatherer.submit(&other, ballot(2), Instant::now()),
+    ];
     for ticket in tickets {
         ticket.unwrap().await.unwrap();
     }
     let batches = store.batches.lock();
     assert_eq!(batches.len(), 2);
     assert!(batches.values().all(|batch| batch.shard == batch.id.shard(4) || batch.shard.0 == 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_between_stamp_and_batch_counts_against_the_deadline() {
+    let (_, _, gatherer) = start(&[Put::Ok]);
+    let stamped = Instant::now();
+    tokio::time::sleep(limits::COMMIT_DEADLINE).await;
+    let ticket = gatherer.submit(&to(), ballot(1), stamped).unwrap();
+    assert_eq!(ticket.await, Err(NotRecorded::DeadlinePassed));
 }

@@ -51,7 +51,9 @@ impl Running {
     pub async fn start(settings: &Settings) -> Result<Self> {
         raise_file_limit();
         let schedule: Schedule = settings.tally_schedule.parse().context("tally_schedule")?;
-        let tally_settings = TallySettings { schedule, ..TallySettings::default() };
+        // One process at a time has the folder: after a crash it goes on with its own lease.
+        let holder = "the process on this folder".into();
+        let tally_settings = TallySettings { schedule, holder, ..TallySettings::default() };
         // The address first: whoever starts a second node by mistake hears of it at once.
         let listener = listen(settings.listen)
             .with_context(|| format!("cannot listen on {}", settings.listen))?;

@@ -14,6 +14,8 @@ use serde::{
     de::{self, IgnoredAny, MapAccess, Visitor},
 };
 
+use tokio::time::Instant;
+
 use super::{
     body::{self, unreadable},
     client::Client,
@@ -77,7 +79,7 @@ pub(crate) async fn record(
     client: Client,
 ) -> Result<Recorded, Problem> {
     // The time first and the contest second: a close by hand relies on this order.
-    let recorded_at = clock::now();
+    let (recorded_at, stamped) = (clock::now(), Instant::now());
     let live = worker.node.contests.get(slug).ok_or_else(Problem::no_such_contest)?;
     let choice = live.choice(&submission.choice).ok_or_else(unknown_choice)?;
     let id = match &submission.ballot_id {
@@ -100,7 +102,12 @@ pub(crate) async fn record(
         channel: ChannelNumber::WEB,
         recorded_at,
     };
-    worker.gatherer.submit(&live.destination, ballot).map_err(refused)?.await.map_err(unknown)?;
+    worker
+        .gatherer
+        .submit(&live.destination, ballot, stamped)
+        .map_err(refused)?
+        .await
+        .map_err(unknown)?;
     worker.node.metrics.acknowledged.inc();
     Ok(Recorded { ballot_id: id, contest: live.slug.clone(), recorded_at, new_device })
 }

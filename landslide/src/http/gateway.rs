@@ -8,6 +8,7 @@ use axum::{
 use ballot::{Ballot, ChannelNumber, Slug, Timestamp, limits};
 use hyper::{HeaderMap, Request};
 use serde::Serialize;
+use tokio::time::Instant;
 use utoipa::ToSchema;
 
 use super::{
@@ -71,7 +72,7 @@ pub(crate) async fn record_batch(
     let bytes = body::read(request_body, limits::GATEWAY_BODY_BYTES_MAX).await?;
 
     // The time first and the contest second: a close by hand relies on this order.
-    let recorded_at = clock::now();
+    let (recorded_at, stamped) = (clock::now(), Instant::now());
     let live = worker.node.contests.get(&slug).ok_or_else(Problem::no_such_contest)?;
     let lines = bytes.split(|byte| *byte == b'\n');
     let lines = (1..).zip(lines).filter(|(_, line)| !line.trim_ascii().is_empty());
@@ -92,7 +93,8 @@ pub(crate) async fn record_batch(
         }
     }
     cast::check_open(&live, recorded_at)?;
-    let tickets = worker.gatherer.submit_all(&live.destination, &ballots).map_err(cast::refused)?;
+    let tickets =
+        worker.gatherer.submit_all(&live.destination, &ballots, stamped).map_err(cast::refused)?;
     for ticket in tickets {
         ticket.await.map_err(cast::unknown)?;
     }

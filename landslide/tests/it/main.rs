@@ -16,5 +16,6 @@ mod http {
 mod run {
     mod command_line;
     mod crash;
+    mod faults;
     mod shutdown;
 }

@@ -81,6 +81,28 @@ fn a_worker_paused_before_the_very_first_row_is_refused() {
     late_publish(at_publish, false);
 }
 
+/// The fence stands as soon as the lease has changed hands, not only with the next row.
+#[test]
+fn a_worker_paused_until_another_has_claimed_is_refused() {
+    let world = Arc::new(World::new(Policy::One));
+    let (mut a, mut b) = (world.tally("a"), world.tally("b"));
+    a.run_once();
+    let paused = {
+        let world = world.clone();
+        Box::new(move || {
+            world.advance(20 * SECOND);
+            // b takes the lease and dies while it counts.
+            *world.store.before_scan.lock() = Some(Box::new(|| panic!("as the test ordered")));
+            std::thread::spawn(move || b.run_once()).join().unwrap();
+        })
+    };
+    *world.store.before_swap.lock() = Some(("counts/", paused));
+    a.run_once();
+    assert!(matches!(world.last_outcome(), RunOutcome::Failed(_)), "{:?}", world.last_outcome());
+    assert_eq!(world.published.lock().len(), 1);
+    assert_eq!((world.counts().generation, world.counts().counted_through), (2, at(1.0)));
+}
+
 #[test]
 fn a_worker_paused_while_it_scans_notices() {
     let at_scan = |world: &World, paused| *world.store.before_scan.lock() = Some(paused);

@@ -1,0 +1,147 @@
+//! Both planes over a store that refuses writes, loses replies, delays and reorders: what was
+//! acknowledged is counted, once.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use ballot::{
+    Ballot, BallotId, ChannelNumber, ChoiceNumber, Contest, Counts, Hours, Slug, Timestamp, Voter,
+};
+use intake::{Destination, Gatherer, Intake, IntakeSettings, Observer};
+use landslide::clock;
+use store::{EmbeddedSettings, EmbeddedStore, FaultSettings, FaultyStore, StoreError};
+use tally::{Hooks, Tally, TallyContest, TallySettings, load_counts};
+
+type Faulty = FaultyStore<EmbeddedStore>;
+
+struct Silent;
+
+impl Observer for Silent {
+    fn committed(&self, _: usize, _: usize, _: Duration) {}
+    fn put_failed(&self, _: &StoreError, _: bool) {}
+}
+
+struct One(TallyContest);
+
+impl tally::Contests for One {
+    fn list(&self) -> futures_core::future::BoxFuture<'_, Result<Vec<TallyContest>, StoreError>> {
+        Box::pin(std::future::ready(Ok(vec![self.0.clone()])))
+    }
+}
+
+const VOTERS: u64 = 3_000;
+
+/// Votes until acknowledged, as a client does: the same ballot again, and now and then once more.
+async fn vote(gatherer: Arc<Gatherer>, to: Destination, n: u64, choice: u16) {
+    let mut random = [0; 10];
+    random[2..].copy_from_slice(&n.to_be_bytes());
+    let id = BallotId::new(clock::now(), random);
+    // Spread as a keyed hash would spread them.
+    let bits = u128::from(n).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
+    let voter = Voter::from_bytes(bits.to_be_bytes());
+    let mut more = usize::from(n.is_multiple_of(7));
+    loop {
+        let ballot = Ballot {
+            id,
+            voter,
+            choice: ChoiceNumber(choice),
+            channel: ChannelNumber::WEB,
+            recorded_at: clock::now(),
+        };
+        let ticket = gatherer.submit(&to, ballot, tokio::time::Instant::now());
+        let acknowledged = match ticket {
+            Ok(ticket) => ticket.await.is_ok(),
+            Err(_) => false,
+        };
+        match (acknowledged, more) {
+            (true, 0) => return,
+            (true, _) => more -= 1,
+            (false, _) => tokio::time::sleep(Duration::from_millis(5)).await,
+        }
+    }
+}
+
+#[test]
+fn acknowledged_is_counted_once_over_a_store_that_fails() {
+    let seed = fastrand::u64(..);
+    println!("seed {seed}");
+    let folder = tempfile::tempdir().unwrap();
+    let embedded = EmbeddedStore::open(folder.path(), EmbeddedSettings::default()).unwrap();
+    let store = Arc::new(Faulty::new(embedded, FaultSettings::for_testing(seed)));
+
+    let opens_at = clock::now();
+    let closes_at = opens_at.plus(Duration::from_secs(20));
+    let mut definition = crate::node::definition(serde_json::json!({}));
+    definition["opens_at"] = opens_at.to_string().into();
+    definition["closes_at"] = closes_at.to_string().into();
+    let contest = Contest::from_json(definition.to_string().as_bytes()).unwrap();
+    let slug: Slug = "tv".parse().unwrap();
+    let to = Destination { contest: slug.clone(), shards: contest.shards };
+    let listed = TallyContest { slug: slug.clone(), contest: Arc::new(contest), channels: vec![] };
+
+    // The tally's clock jumps past the close once everybody has voted.
+    let closed = Arc::new(AtomicBool::new(false));
+    let jump = Arc::clone(&closed);
+    let tally_clock = move || -> Timestamp {
+        let hour = Duration::from_secs(3_600);
+        if jump.load(Ordering::SeqCst) { clock::now().plus(hour) } else { clock::now() }
+    };
+    let hooks = Hooks { clock: Arc::new(tally_clock), ..Hooks::default() };
+    let settings = TallySettings::for_testing();
+    let mut tally = Tally::new(
+        Arc::clone(&store) as _,
+        Arc::clone(&store) as _,
+        Arc::new(One(listed)),
+        settings,
+        hooks,
+    )
+    .unwrap();
+    let voters = std::thread::spawn({
+        let store = Arc::clone(&store);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        move || {
+            runtime.block_on(async {
+                let settings = IntakeSettings::default();
+                let gatherer = Gatherer::new(Intake::new(store, settings, Arc::new(Silent)));
+                tokio::spawn(Arc::clone(&gatherer).run());
+                let votes: Vec<_> = (0..VOTERS)
+                    .map(|n| {
+                        let (gatherer, to) = (Arc::clone(&gatherer), to.clone());
+                        tokio::spawn(async move {
+                            tokio::time::sleep(Duration::from_millis(n % 1_000)).await;
+                            vote(gatherer, to, n, (n % 3) as u16).await;
+                        })
+                    })
+                    .collect();
+                for vote in votes {
+                    vote.await.unwrap();
+                }
+            });
+        }
+    });
+    while !voters.is_finished() {
+        tally.run_once();
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    voters.join().unwrap();
+    assert!(Hours { opens_at: Some(opens_at), closes_at: Some(closes_at) }.contain(clock::now()));
+    closed.store(true, Ordering::SeqCst);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let counts = (0..300).find_map(|_| {
+        tally.run_once();
+        std::thread::sleep(Duration::from_millis(20));
+        let counts = runtime.block_on(load_counts(&**store.inner(), &slug)).unwrap();
+        counts.filter(|counts: &Counts| counts.status == ballot::CountsStatus::Final)
+    });
+    let counts = counts.expect("a final count, however often the store fails");
+    let votes: HashMap<_, _> =
+        counts.choices.iter().map(|c| (c.choice.as_str(), c.votes)).collect();
+    assert_eq!(votes, HashMap::from([("a", 1_000), ("b", 1_000), ("c", 1_000)]), "{counts:?}");
+    assert!(counts.ballots.duplicate > 0 && counts.ballots.late == 0, "{counts:?}");
+}
