@@ -21,6 +21,13 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 TOKEN = "a token for checks"
 CONTEST = "tv-series"
 GREEN, RED, COULD_NOT_CHECK = 0, 1, 2
+# The bugs that a program built for it can have, and what else they need.
+PLANTED = {
+    "ack-before-commit": {},
+    # Every n-th commit of the store fails.
+    "ignore-write-error": {"LANDSLIDE_FAIL_COMMIT_EVERY": "50"},
+    "count-retries-twice": {},
+}
 # A node that has to read back its journal first, on a machine with other work.
 START_SECONDS = 60
 
@@ -61,10 +68,22 @@ def parser(doc):
         description=doc, formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="Exit code: 0 as promised (green), 1 not (red), 2 could not check.")
     options.add_argument(
+        "--planted", choices=PLANTED, metavar="BUG",
+        help=f"switch a bug on, one of {', '.join(PLANTED)}: red is then the right answer. Takes "
+             f"a program built with --features planted-bugs, see checks/planted")
+    options.add_argument(
         "--binary", type=lambda path: pathlib.Path(path).resolve(), metavar="PATH",
         default=ROOT / "target/release/landslide",
         help="the program to check [target/release/landslide]")
     return options
+
+
+def bug(options):
+    """The environment that switches the planted bug on, if one is wanted."""
+    if not options.planted:
+        return {}
+    say(f"with the planted bug {options.planted}")
+    return {"LANDSLIDE_PLANTED_BUG": options.planted, **PLANTED[options.planted]}
 
 
 def say(text):
