@@ -228,7 +228,10 @@ class Node(Process):
 
 
 def instant(text):
-    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
+    """RFC 3339 in UTC, with any number of digits after the second."""
+    seconds, _, digits = text.removesuffix("Z").partition(".")
+    moment = datetime.datetime.fromisoformat(f"{seconds}+00:00")
+    return moment + datetime.timedelta(microseconds=int(digits.ljust(6, "0")[:6]))
 
 
 class Load(Process):
