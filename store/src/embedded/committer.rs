@@ -138,8 +138,8 @@ impl Committer {
             && let Some(database) = &*guard
             && let Err(error) = database.check()
         {
-            let (dir, error) = (self.shared.dir.display(), describe(error));
-            self.shared.poison.set(&format!("{dir} has failed: {error}"));
+            let (dir, error) = (&self.shared.dir, describe(error, &self.shared.dir));
+            self.shared.poison.set(&format!("{} has failed: {error}", dir.display()));
         }
     }
 }
@@ -230,10 +230,10 @@ impl Thread {
             Ok(()) => Ok(()),
             Err(_) if self.settings.planted.ignores_write_errors() => Ok(()),
             Err(error) => {
-                let dir = self.shared.dir.display();
+                let (dir, error) = (&self.shared.dir, describe(error, &self.shared.dir));
                 Err(self
                     .shared
-                    .poisoned_by(format!("a write to {dir} failed: {}", describe(error))))
+                    .poisoned_by(format!("a write to {} failed: {error}", dir.display())))
             }
         };
         // The fsync comes before the replies: an acknowledgement is a promise.
@@ -277,11 +277,8 @@ impl Shared {
     }
 
     fn flush_failed(&self, error: fjall::Error) -> StoreError {
-        self.poisoned_by(format!(
-            "{} could not be flushed: {}",
-            self.dir.display(),
-            describe(error)
-        ))
+        let error = describe(error, &self.dir);
+        self.poisoned_by(format!("{} could not be flushed: {error}", self.dir.display()))
     }
 
     fn poisoned_by(&self, reason: String) -> StoreError {

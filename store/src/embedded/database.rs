@@ -134,13 +134,26 @@ pub(super) fn io_error(error: fjall::Error) -> Result<io::Error, fjall::Error> {
     }
 }
 
-/// A sentence for people.
-pub(super) fn describe(error: fjall::Error) -> String {
+/// A sentence for people, on the database in that folder.
+pub(super) fn describe(error: fjall::Error, dir: &Path) -> String {
     match io_error(error) {
         Ok(error) => error.to_string(),
-        Err(fjall::Error::Poisoned) => "writing its files failed in the background".into(),
+        // fjall keeps the reason to itself, and there is one that is likely.
+        Err(fjall::Error::Poisoned) => {
+            format!("writing its files failed in the background{}", likely_reason(dir))
+        }
         Err(error) => error.to_string(),
     }
+}
+
+fn likely_reason(dir: &Path) -> String {
+    let Ok(disk) = rustix::fs::statvfs(dir) else { return String::new() };
+    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+    // A flush or a small compaction that failed has given back what it had written.
+    if free > 2 * MEMTABLE_BYTES {
+        return String::new();
+    }
+    format!(", most likely for no space left on device: {} MB are free", free / 1_000_000)
 }
 
 fn ballots_options() -> KeyspaceCreateOptions {

@@ -58,6 +58,7 @@ async fn a_full_disk_stops_the_store_and_loses_nothing() {
         assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
         let patience = Duration::from_secs(30);
         let reason = tokio::time::timeout(patience, poisoned).await.expect("it is poisoned");
+        assert!(reason.to_lowercase().contains("no space left"), "{reason}");
         println!("{megabytes} MB: {} acknowledged, then: {reason}", acknowledged.len());
         assert!(store.put_batch(batch(100)).await.is_err());
         drop(store);
