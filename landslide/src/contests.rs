@@ -118,7 +118,7 @@ impl Contests {
             let versions =
                 (document.version, channels.as_ref().map_or(Version::NONE, |d| d.version));
             let live = match known.get(&slug) {
-                Some(live) if live.versions() == versions => Arc::clone(live),
+                Some(live) if live.is_current(versions) => Arc::clone(live),
                 _ => {
                     changed = true;
                     Arc::new(self.read(slug.clone(), &document, channels.as_ref()).await?)

@@ -30,6 +30,7 @@ pub struct LiveContest {
     pub public: Bytes,
     choices: HashMap<Slug, ChoiceNumber>,
     versions: (Version, Version),
+    is_restricted: bool,
 }
 
 /// A gateway's channel.
@@ -81,6 +82,7 @@ impl LiveContest {
             channels,
             public,
             versions,
+            is_restricted: false,
         }
     }
 
@@ -110,19 +112,22 @@ impl LiveContest {
     }
 
     /// The same contest, refusing what either its own hours or `hours` refuse; to be read again at
-    /// the next refresh. One that is not open yet does not open.
+    /// the next refresh. One that is not open yet does not open. Looks the same from outside.
     pub(super) fn restricted_to(&self, hours: Hours, now: Timestamp) -> Self {
         let mut contest = self.contest.clone();
-        let ends = [contest.hours.closes_at, hours.closes_at];
-        contest.hours = match contest.hours.phase(now) {
-            Phase::Draft => Hours::default(),
-            _ => Hours { closes_at: ends.into_iter().flatten().min(), ..contest.hours },
+        contest.hours.closes_at = match contest.hours.phase(now) {
+            Phase::Draft => contest.hours.opens_at,
+            _ => [contest.hours.closes_at, hours.closes_at].into_iter().flatten().min(),
         };
-        let unread = (Version::NONE, Version::NONE);
-        Self::new(self.slug.clone(), contest, self.key.clone(), self.channels.clone(), unread)
+        let (key, channels) = (self.key.clone(), self.channels.clone());
+        let mut restricted = Self::new(self.slug.clone(), contest, key, channels, self.versions);
+        restricted.public = self.public.clone();
+        restricted.is_restricted = true;
+        restricted
     }
 
-    pub(super) fn versions(&self) -> (Version, Version) {
-        self.versions
+    /// Whether these are the documents' versions, and nothing is restricted meanwhile.
+    pub(super) fn is_current(&self, versions: (Version, Version)) -> bool {
+        self.versions == versions && !self.is_restricted
     }
 }
