@@ -8,7 +8,9 @@ use serde::Serialize;
 use utoipa::{
     Modify, OpenApi, ToSchema,
     openapi::{
-        OpenApi as Document,
+        ObjectBuilder, OpenApi as Document, Required,
+        path::{ParameterBuilder, ParameterIn},
+        schema::Type,
         security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
 };
@@ -263,6 +265,18 @@ impl Modify for Completed {
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("admin_token", bearer());
         components.add_security_scheme("channel_key", bearer());
+        let contest = ParameterBuilder::new()
+            .name("contest")
+            .parameter_in(ParameterIn::Path)
+            .required(Required::True)
+            .description(Some("The contest's slug"))
+            .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+            .build();
+        for (path, item) in &mut document.paths.paths {
+            if path.contains("{contest}") {
+                item.parameters.get_or_insert_default().push(contest.clone().into());
+            }
+        }
     }
 }
 

@@ -108,6 +108,7 @@ fn operators_and_developers_are_served() {
     assert!(openapi["openapi"].as_str().unwrap().starts_with("3.1"));
     let paths = openapi["paths"].as_object().unwrap();
     for path in ["ballots", "batches", "results", "results/stream"] {
-        assert!(paths.contains_key(&format!("/v1/contests/{{contest}}/{path}")), "{path}");
+        let item = &paths[&format!("/v1/contests/{{contest}}/{path}")];
+        assert_eq!(item["parameters"][0]["name"], "contest", "{path}");
     }
 }
