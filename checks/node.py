@@ -40,6 +40,10 @@ class CouldNotCheck(Exception):
     """The check itself did not come to an end."""
 
 
+class Skipped(Exception):
+    """What the check needs is not here."""
+
+
 class NotStarted(Exception):
     """A node ended before it took votes."""
 
@@ -48,12 +52,16 @@ def run(check):
     """Runs a check and exits. A check returns what it found as a sentence, or raises."""
     # A check that is told to end ends what it started, as on Ctrl-C.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    # A shell's background job would ignore it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     started = time.monotonic()
     name = pathlib.Path(sys.argv[0]).name
     try:
         found, code, colour = check(), GREEN, "GREEN"
     except Red as red:
         found, code, colour = red, RED, "RED"
+    except Skipped as skipped:
+        found, code, colour = skipped, GREEN, "SKIPPED"
     except (CouldNotCheck, NotStarted, OSError, ValueError, KeyError) as error:
         found, code, colour = f"{type(error).__name__}: {error}", COULD_NOT_CHECK, "COULD NOT CHECK"
     except KeyboardInterrupt:
