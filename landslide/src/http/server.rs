@@ -43,7 +43,7 @@ use super::{
 use crate::{metrics::Reason, node::Node};
 
 /// A connection that has sent no whole request head for this long is closed, idle ones too.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(60);
+const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 /// A TLS handshake that takes longer is given up.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// What one HTTP/1.1 connection may hold of what it has read.

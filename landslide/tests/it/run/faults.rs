@@ -5,7 +5,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -85,12 +85,12 @@ fn acknowledged_is_counted_once_over_a_store_that_fails() {
     let to = Destination { contest: slug.clone(), shards: contest.shards };
     let listed = TallyContest { slug: slug.clone(), contest: Arc::new(contest), channels: vec![] };
 
-    // The tally's clock jumps past the close once everybody has voted.
-    let closed = Arc::new(AtomicBool::new(false));
-    let jump = Arc::clone(&closed);
+    // Once everybody has voted the tally's clock jumps past the close, and then over the pauses
+    // that a tally makes after a failure.
+    let ahead = Arc::new(AtomicU64::new(0));
+    let seconds = Arc::clone(&ahead);
     let tally_clock = move || -> Timestamp {
-        let hour = Duration::from_secs(3_600);
-        if jump.load(Ordering::SeqCst) { clock::now().plus(hour) } else { clock::now() }
+        clock::now().plus(Duration::from_secs(seconds.load(Ordering::SeqCst)))
     };
     let hooks = Hooks { clock: Arc::new(tally_clock), ..Hooks::default() };
     let settings = TallySettings::for_testing();
@@ -131,11 +131,11 @@ fn acknowledged_is_counted_once_over_a_store_that_fails() {
     }
     voters.join().unwrap();
     assert!(Hours { opens_at: Some(opens_at), closes_at: Some(closes_at) }.contain(clock::now()));
-    closed.store(true, Ordering::SeqCst);
+    ahead.store(3_600, Ordering::SeqCst);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let counts = (0..300).find_map(|_| {
         tally.run_once();
-        std::thread::sleep(Duration::from_millis(20));
+        ahead.fetch_add(60, Ordering::SeqCst);
         let counts = runtime.block_on(load_counts(&**store.inner(), &slug)).unwrap();
         counts.filter(|counts: &Counts| counts.status == ballot::CountsStatus::Final)
     });
