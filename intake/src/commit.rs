@@ -43,7 +43,7 @@ impl Drop for Unsettled {
     fn drop(&mut self) {
         self.settlement.settle(self.outcome);
         self.gatherer.intake.give_back(self.ballots);
-        self.gatherer.commits_in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.gatherer.commits_in_flight.fetch_sub(1, Ordering::SeqCst);
         self.gatherer.ready.notify_one();
     }
 }

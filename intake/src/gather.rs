@@ -18,6 +18,10 @@ use crate::{
     ticket::{Settlement, Ticket},
 };
 
+/// A batch this large is committed beside another; a smaller one waits for it to be through. A
+/// commit costs about as much as taking six ballots in, so small ones make everybody slower.
+const COMMIT_BESIDE_BALLOTS_MIN: usize = 32;
+
 /// Where a ballot goes: its contest, and over how many shards that contest's batches spread.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Destination {
@@ -72,8 +76,14 @@ impl Gatherer {
         stamped: Instant,
     ) -> Result<Ticket, Refused> {
         self.intake.take(1)?;
-        let ticket = self.add(&mut self.gathering.lock(), to, &[ballot], stamped).ticket();
-        self.ready.notify_one();
+        let mut gathering = self.gathering.lock();
+        let ticket = self.add(&mut gathering, to, &[ballot], stamped).ticket();
+        let may_commit = self.may_commit(&gathering);
+        drop(gathering);
+        // Else the end of a commit that is in flight says when to go on.
+        if may_commit {
+            self.ready.notify_one();
+        }
         Ok(ticket)
     }
 
@@ -144,16 +154,28 @@ impl Gatherer {
             self.ready.notified().await;
             // Whoever is ready to submit now comes along in the same batch.
             tokio::task::yield_now().await;
-            while self.may_commit() {
-                let Some(batch) = self.gathering.lock().pop_front() else { break };
-                self.commits_in_flight.fetch_add(1, Ordering::Relaxed);
+            while let Some(batch) = self.next_to_commit() {
                 tokio::spawn(commit::commit(Arc::clone(&self), batch));
             }
         }
     }
 
-    fn may_commit(&self) -> bool {
-        let in_flight = self.commits_in_flight.load(Ordering::Relaxed);
-        in_flight < self.intake.settings.commits_in_flight_max
+    /// Takes the oldest batch out, if it may be committed now, and counts it as in flight.
+    fn next_to_commit(&self) -> Option<Gathering> {
+        let mut gathering = self.gathering.lock();
+        if !self.may_commit(&gathering) {
+            return None;
+        }
+        let batch = gathering.pop_front()?;
+        self.commits_in_flight.fetch_add(1, Ordering::SeqCst);
+        Some(batch)
+    }
+
+    fn may_commit(&self, gathering: &VecDeque<Gathering>) -> bool {
+        let in_flight = self.commits_in_flight.load(Ordering::SeqCst);
+        let next = gathering.front().map_or(0, |batch| batch.ballots.len());
+        let beside = in_flight < self.intake.settings.commits_in_flight_max
+            && next >= COMMIT_BESIDE_BALLOTS_MIN;
+        in_flight == 0 || beside
     }
 }

@@ -16,8 +16,9 @@ use tokio::sync::Notify;
 pub struct IntakeSettings {
     /// Ballots that are waiting for a commit, over all workers; more are refused at once.
     pub queue_ballots_max: usize,
-    /// Batches of one worker that are being committed at the same moment. With one, whoever comes
-    /// during a commit waits for the whole of it and then for their own.
+    /// Batches of one worker that are being committed at the same moment. With two, the store
+    /// has the next at hand when it is through with one. A store that is slow to answer but takes
+    /// many at a time wants more.
     pub commits_in_flight_max: usize,
 }
 
