@@ -80,24 +80,21 @@ impl Contests {
                 return Err(ContestError::Stale);
             }
             let mut next = definition.clone();
-            let (version, mut document) = match &stored {
-                None => (Version::NONE, None),
-                Some((version, document, contest)) => {
-                    keep_hours_set_by_hand(&mut next, document, contest);
-                    check_change(contest, &next, clock::now(), self.close_margin)?;
-                    (*version, Some(document.clone()))
-                }
-            };
+            let (mut opened_by_hand, mut closed_by_hand) = (false, false);
+            if let Some((_, document, contest)) = &stored {
+                keep_hours_set_by_hand(&mut next, document, contest);
+                check_change(contest, &next, clock::now(), self.close_margin)?;
+                opened_by_hand = document.opened_by_hand;
+                let same_close = contest.hours.closes_at == next.hours.closes_at;
+                closed_by_hand = document.closed_by_hand && same_close;
+            }
             next.hours.check()?;
-            let by_hand = document.take();
             let document = ContestDocument {
                 definition: serde_json::to_value(&next).unwrap_or_default(),
-                opened_by_hand: by_hand.as_ref().is_some_and(|d| d.opened_by_hand),
-                closed_by_hand: by_hand.as_ref().is_some_and(|d| d.closed_by_hand)
-                    && stored.as_ref().is_some_and(|(_, _, contest)| {
-                        contest.hours.closes_at == next.hours.closes_at
-                    }),
+                opened_by_hand,
+                closed_by_hand,
             };
+            let version = stored.map_or(Version::NONE, |(version, ..)| version);
             if version == Version::NONE {
                 self.make_key(slug).await?;
             }

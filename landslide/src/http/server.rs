@@ -22,7 +22,10 @@ use hyper::{
     server::conn::{http1, http2},
     service::service_fn,
 };
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::graceful::GracefulConnection,
+};
 use intake::Gatherer;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -247,7 +250,7 @@ impl Serving {
         }
     }
 
-    async fn serve_http1<S>(mut self, stream: S, client: Client) -> Result<(), String>
+    async fn serve_http1<S>(self, stream: S, client: Client) -> Result<(), String>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -260,19 +263,10 @@ impl Serving {
             // Replies are small: copying head and body together costs less than two vectors do.
             .writev(false)
             .serve_connection(TokioIo::new(stream), service);
-        let mut connection = pin!(connection);
-        let served = tokio::select! {
-            biased;
-            served = connection.as_mut() => served,
-            () = ended(&mut self.stopped) => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
-            }
-        };
-        served.map_err(|error| error.to_string())
+        until_ended(connection, self.stopped).await
     }
 
-    async fn serve_http2<S>(mut self, stream: S, client: Client) -> Result<(), String>
+    async fn serve_http2<S>(self, stream: S, client: Client) -> Result<(), String>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -286,17 +280,26 @@ impl Serving {
             .keep_alive_interval(HEADER_TIMEOUT)
             .max_concurrent_streams(64)
             .serve_connection(TokioIo::new(stream), service);
-        let mut connection = pin!(connection);
-        let served = tokio::select! {
-            biased;
-            served = connection.as_mut() => served,
-            () = ended(&mut self.stopped) => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
-            }
-        };
-        served.map_err(|error| error.to_string())
+        until_ended(connection, self.stopped).await
     }
+}
+
+/// Serves a connection; when the server is to end, until its request under way is answered.
+async fn until_ended<C>(connection: C, mut stopped: watch::Receiver<bool>) -> Result<(), String>
+where
+    C: GracefulConnection,
+    C::Error: std::fmt::Display,
+{
+    let mut connection = pin!(connection);
+    let served = tokio::select! {
+        biased;
+        served = connection.as_mut() => served,
+        () = ended(&mut stopped) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    served.map_err(|error| error.to_string())
 }
 
 /// Resolves when the server is to end.
