@@ -110,6 +110,24 @@ impl Version {
     pub const NONE: Self = Self(0);
 }
 
+/// Why a cluster's store could not be opened, by what the operator must do.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The address of the store is not one: a sentence that says what is.
+    #[error("{0}")]
+    Address(Arc<str>),
+    /// Wait, or look at the cluster: it does not answer.
+    #[error("the store does not answer: {0}")]
+    Unavailable(Arc<str>),
+    /// Run `landslide schema`: the tables are missing, or of another version.
+    #[error("{0}")]
+    Schema(Arc<str>),
+    /// Change the cluster, or say that it is meant so: it does not keep what an acknowledgement
+    /// promises.
+    #[error("{0}")]
+    Unsafe(Arc<str>),
+}
+
 /// What went wrong, by what the caller must do.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
