@@ -10,7 +10,14 @@ pub use change::{Changed, ContestError, Etag};
 mod live;
 pub use live::{Channel, LiveContest};
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use arc_swap::ArcSwap;
 use ballot::{Contest, ContestKey, Hours, Phase, Slug};
@@ -23,13 +30,37 @@ use crate::clock;
 /// How often a node reads the documents again; other nodes' changes are seen after this.
 pub const REFRESH: Duration = Duration::from_secs(1);
 
+/// On a cluster, how old a contest that is not open may look before it is read again for whoever
+/// asks: another node may just have made or opened it.
+const RECHECK: Duration = Duration::from_millis(200);
+
+/// How the nodes on one store stay honest about the hours.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// How far ahead a close by hand is set: long enough for every node to have read it.
+    pub close_margin: Duration,
+    /// A node that has read nothing for longer refuses ballots of contests without a set end.
+    /// `None` where no other process can change a contest.
+    pub definition_age_max: Option<Duration>,
+}
+
+impl Pace {
+    /// One process is all there is, and it takes a change into account before the change is
+    /// written: the margin is the time for that.
+    pub const ALONE: Self =
+        Self { close_margin: Duration::from_millis(250), definition_age_max: None };
+}
+
 /// The contests of this node. One task refreshes it; everybody reads it.
 pub struct Contests {
     control: Arc<dyn ControlStore>,
     snapshot: ArcSwap<HashMap<Slug, Arc<LiveContest>>>,
     /// Held while the snapshot is replaced, so that no change is lost to another.
     replacing: tokio::sync::Mutex<()>,
-    close_margin: Duration,
+    pace: Pace,
+    /// When the last read that succeeded began, in microseconds after `started`.
+    read_at_us: AtomicU64,
+    started: Instant,
 }
 
 /// The document `contest/{slug}`.
@@ -56,17 +87,15 @@ pub(crate) struct ChannelsDocument {
 }
 
 impl Contests {
-    /// Reads all contests. `close_margin` is how far ahead a close by hand is set: long enough
-    /// for every node to have read it.
-    pub async fn load(
-        control: Arc<dyn ControlStore>,
-        close_margin: Duration,
-    ) -> Result<Arc<Self>, StoreError> {
+    /// Reads all contests.
+    pub async fn load(control: Arc<dyn ControlStore>, pace: Pace) -> Result<Arc<Self>, StoreError> {
         let contests = Arc::new(Self {
             control,
             snapshot: ArcSwap::default(),
             replacing: tokio::sync::Mutex::default(),
-            close_margin,
+            pace,
+            read_at_us: AtomicU64::new(0),
+            started: Instant::now(),
         });
         contests.refresh().await?;
         Ok(contests)
@@ -76,6 +105,34 @@ impl Contests {
     /// a close by hand relies on that order.
     pub fn get(&self, slug: &str) -> Option<Arc<LiveContest>> {
         self.snapshot.load().get(slug).cloned()
+    }
+
+    /// The same, but on a cluster reads again what may have been made or opened elsewhere.
+    pub async fn get_fresh(&self, slug: &str) -> Option<Arc<LiveContest>> {
+        let known = self.get(slug);
+        let may_have_changed = known
+            .as_ref()
+            .is_none_or(|live| live.contest.hours.phase(clock::now()) == Phase::Draft);
+        let age = self.age(Instant::now());
+        if self.pace.definition_age_max.is_none() || !may_have_changed || age < RECHECK {
+            return known;
+        }
+        // What is known must do where the store is away.
+        let _ = self.refresh().await;
+        self.get(slug)
+    }
+
+    /// How long ago the last read that succeeded began.
+    pub fn age(&self, now: Instant) -> Duration {
+        let read_at = Duration::from_micros(self.read_at_us.load(Ordering::Acquire));
+        now.saturating_duration_since(self.started + read_at)
+    }
+
+    /// Whether the hours of a contest may have been set elsewhere without this node's knowing: a
+    /// contest without a set end, not read for too long.
+    pub fn may_have_closed(&self, live: &LiveContest, now: Instant) -> bool {
+        let age_max = self.pace.definition_age_max;
+        live.contest.hours.closes_at.is_none() && age_max.is_some_and(|max| self.age(now) > max)
     }
 
     /// All contests, by slug.
@@ -107,6 +164,7 @@ impl Contests {
         &self,
         _replacing: &tokio::sync::MutexGuard<'_, ()>,
     ) -> Result<(), StoreError> {
+        let began = self.started.elapsed();
         let known = self.snapshot.load_full();
         let mut channels: HashMap<String, Document> =
             self.control.list("channels/").await?.into_iter().collect();
@@ -129,6 +187,8 @@ impl Contests {
         if changed || next.len() != known.len() {
             self.snapshot.store(Arc::new(next));
         }
+        let began_us = u64::try_from(began.as_micros()).unwrap_or(u64::MAX);
+        self.read_at_us.fetch_max(began_us, Ordering::Release);
         Ok(())
     }
 

@@ -3,13 +3,22 @@
 
 pub mod settings;
 
+pub mod stores;
+
+#[cfg(feature = "planted-bugs")]
+mod faults;
+
 pub mod serve;
+
+pub mod schema;
 
 pub mod recount;
 
 pub mod wiring;
 
 pub mod node;
+
+pub mod nodes;
 
 pub mod contests;
 

@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 use landslide::{
     bench, demo,
     recount::{self, RecountOptions},
+    schema::{self, SchemaOptions},
     serve,
     settings::ServeOptions,
 };
@@ -30,6 +31,9 @@ enum Command {
     Demo(demo::Options),
     /// Offer votes like clients do, then compare acknowledged with counted
     Bench(Box<bench::Options>),
+    /// Print or make the tables of a cluster's store
+    #[command(after_help = SCHEMA_EXAMPLES)]
+    Schema(SchemaOptions),
     /// Count again from the ballots alone, and compare with the published row
     #[command(after_help = RECOUNT_EXAMPLES)]
     Recount(RecountOptions),
@@ -53,6 +57,14 @@ Examples:
 
 Exit codes: 0 told to end, 1 could not start or end in order, 2 wrong usage, 3 the store failed.";
 
+const SCHEMA_EXAMPLES: &str = "\
+Examples:
+  # look at it, or hand it to whoever runs the cluster
+  landslide schema --store cql://cassandra-1,cassandra-2/landslide
+
+  # make what is missing; a second time it changes nothing
+  landslide schema --store dynamodb://eu-central-1/landslide --apply";
+
 const RECOUNT_EXAMPLES: &str = "\
 Examples:
   # after the node has ended
@@ -72,6 +84,7 @@ fn main() -> ExitCode {
                 Command::Serve(options) => serve::run(*options).await,
                 Command::Demo(options) => demo::run(options).await,
                 Command::Bench(options) => bench::run(*options).await,
+                Command::Schema(options) => schema::run(options).await,
                 Command::Recount(options) => recount::run(options).await,
             }
         });

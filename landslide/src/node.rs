@@ -1,12 +1,17 @@
 //! What all workers of a node share.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use ballot::{Counts, Slug};
 use intake::Intake;
+use parking_lot::Mutex;
 use store::{ControlStore, StoreError, Version};
 
 use crate::{
@@ -14,8 +19,13 @@ use crate::{
     contests::Contests,
     http::{Limits, Problem, store_error},
     metrics::Metrics,
+    nodes::Nodes,
     streams::Streams,
 };
+
+/// A node that could not read its store for this long is not ready. The store's own troubles pass
+/// sooner, mostly: all nodes would leave their balancer at once, and nothing would be better.
+const STORE_AWAY: Duration = Duration::from_secs(5);
 
 /// One node: its stores, its planes, its limits.
 pub struct Node {
@@ -25,6 +35,8 @@ pub struct Node {
     pub(crate) limits: Limits,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) streams: Streams,
+    pub(crate) nodes: Arc<Nodes>,
+    pub(crate) seen_counts: SeenCounts,
     pub(crate) roles: Roles,
     pub(crate) admin_token_hash: Option<blake3::Hash>,
     /// No longer ready, though still answering: the balancer looks elsewhere first.
@@ -43,9 +55,11 @@ pub struct Roles {
 }
 
 impl Node {
-    /// The contest's counts row, as the tally left it.
-    pub(crate) async fn counts(&self, slug: &Slug) -> Result<Option<Counts>, Problem> {
-        tally::load_counts(&*self.control, slug).await.map_err(|error| store_error(&error))
+    /// The contest's counts row, as the tally left it. On a cluster it is read for all who ask
+    /// within [`SeenCounts`]' time.
+    pub(crate) async fn counts(&self, slug: &Slug) -> Result<Option<Arc<Counts>>, Problem> {
+        let load = || tally::load_counts(&*self.control, slug);
+        self.seen_counts.get(slug, load).await.map_err(|error| store_error(&error))
     }
 
     /// Notes what an administrator did. The act is done: a note that fails is only logged.
@@ -63,9 +77,70 @@ impl Node {
         }
     }
 
-    /// Whether a balancer may send voters here.
-    pub(crate) fn is_ready(&self) -> bool {
-        !self.leaving.load(Ordering::SeqCst) && !self.intake.is_draining()
+    /// Why a balancer must not send voters here, if it must not.
+    pub(crate) fn not_ready(&self) -> Option<NotReady> {
+        if self.leaving.load(Ordering::SeqCst) || self.intake.is_draining() {
+            Some(NotReady::Leaving)
+        } else if self.nodes.clock_strays() {
+            Some(NotReady::ClockStrays)
+        } else if self.contests.age(Instant::now()) > STORE_AWAY {
+            Some(NotReady::StoreAway)
+        } else {
+            None
+        }
+    }
+}
+
+/// Why a node is not ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotReady {
+    /// It was told to end.
+    Leaving,
+    /// Its clock cannot be trusted.
+    ClockStrays,
+    /// It cannot read its store.
+    StoreAway,
+}
+
+/// Counts rows that were read a moment ago: ten thousand viewers cost the store one read.
+#[derive(Debug)]
+pub(crate) struct SeenCounts {
+    age_max: Duration,
+    rows: Mutex<HashMap<Slug, Row>>,
+}
+
+/// Locked while it is read: whoever comes meanwhile waits for the same read.
+type Row = Arc<tokio::sync::Mutex<Option<(Instant, Option<Arc<Counts>>)>>>;
+
+impl SeenCounts {
+    /// Rows are read again after `age_max`; zero reads them every time.
+    pub(crate) fn new(age_max: Duration) -> Self {
+        Self { age_max, rows: Mutex::default() }
+    }
+
+    async fn get<F>(
+        &self,
+        slug: &Slug,
+        load: impl Fn() -> F,
+    ) -> Result<Option<Arc<Counts>>, StoreError>
+    where
+        F: Future<Output = Result<Option<Counts>, StoreError>>,
+    {
+        if self.age_max.is_zero() {
+            return Ok(load().await?.map(Arc::new));
+        }
+        let row = Arc::clone(self.rows.lock().entry(slug.clone()).or_default());
+        let mut row = row.lock().await;
+        if let Some((read_at, counts)) = &*row
+            && read_at.elapsed() < self.age_max
+        {
+            return Ok(counts.clone());
+        }
+        // The age counts from before the read: an older row is never taken for a newer one.
+        let read_at = Instant::now();
+        let counts = load().await?.map(Arc::new);
+        *row = Some((read_at, counts.clone()));
+        Ok(counts)
     }
 }
 

@@ -6,10 +6,15 @@ use anyhow::{Context, Result, bail};
 use ballot::Slug;
 use clap::Args;
 use serde_json::json;
-use store::{ControlStore, EmbeddedSettings, EmbeddedStore};
 use tally::{Compared, Published, Recount, TallyContest};
 
-use crate::{clock, contests::Contests, wiring};
+use crate::{
+    clock,
+    contests::Contests,
+    settings,
+    stores::{OpenStore, StoreAddress},
+    wiring::{self, Sharing},
+};
 
 /// The numbers differ.
 const DIFFERENT: u8 = 1;
@@ -21,9 +26,16 @@ const NOT_COUNTED: u8 = 3;
 pub struct RecountOptions {
     /// The contest's name
     contest: Slug,
-    /// The folder of the embedded store; no node may be running on it
-    #[arg(long, env = "LANDSLIDE_DATA", value_name = "DIR", default_value = "landslide-data")]
-    data: PathBuf,
+    /// The folder of the embedded store, short for --store embedded:DIR; no node may be running
+    /// on it [default: landslide-data]
+    #[arg(long, env = "LANDSLIDE_DATA", value_name = "DIR", conflicts_with = "store")]
+    data: Option<PathBuf>,
+    /// Where the ballots are: embedded:DIR, cql://host,host/keyspace or dynamodb://region/prefix
+    #[arg(long, env = "LANDSLIDE_STORE", value_name = "STORE")]
+    store: Option<StoreAddress>,
+    /// The password for the store's cluster, better given by its environment variable
+    #[arg(long, env = "LANDSLIDE_STORE_PASSWORD", value_name = "PASSWORD", hide_env_values = true)]
+    store_password: Option<String>,
     /// Write the result as JSON on standard output
     #[arg(long)]
     json: bool,
@@ -44,28 +56,33 @@ pub async fn run(options: RecountOptions) -> Result<ExitCode> {
 }
 
 async fn count(options: &RecountOptions) -> Result<ExitCode> {
-    if !options.data.exists() {
-        bail!("{}: there is no such folder", options.data.display());
+    let address = settings::store(
+        options.data.clone(),
+        options.store.clone(),
+        options.store_password.clone(),
+    )?;
+    if let StoreAddress::Embedded(folder) = &address
+        && !folder.exists()
+    {
+        bail!("{}: there is no such folder", folder.display());
     }
-    let data = options.data.clone();
-    let open = move || EmbeddedStore::open(&data, EmbeddedSettings::default());
-    let store = tokio::task::spawn_blocking(open).await??;
-    let control: Arc<dyn ControlStore> = Arc::clone(&store) as _;
-    let contests = Contests::load(Arc::clone(&control), wiring::CLOSE_MARGIN).await?;
+    let OpenStore { ballots, control, .. } = &OpenStore::open(&address).await?;
+    let contests = Contests::load(Arc::clone(control), Sharing::of(&address).pace).await?;
     let live = contests.get(options.contest.as_str());
     let live = live.with_context(|| format!("there is no contest {}", options.contest))?;
     let contest = wiring::tally_contest(&live);
-    let published = Published::load(&*control, &contest.slug).await?;
+    let published = Published::load(&**control, &contest.slug).await?;
     let processors = std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
     let threads = options.threads.unwrap_or(processors);
     let started = Instant::now();
+    let ballots = Arc::clone(ballots);
     let counting = tokio::task::spawn_blocking(move || {
         let progress = |ballots: u64| {
             let seconds = started.elapsed().as_secs_f64();
             eprintln!("{ballots} ballots, {:.1} million a second", ballots as f64 / seconds / 1e6);
         };
         let published = published.as_ref();
-        tally::recount(&*store, &contest, published, clock::now(), threads, &progress)
+        tally::recount(&*ballots, &contest, published, clock::now(), threads, &progress)
             .map(|recount| (recount, contest))
     });
     let (recount, contest) = counting.await??;

@@ -22,7 +22,7 @@ pub async fn run(options: ServeOptions) -> Result<ExitCode> {
         (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let running = Running::start(&settings).await?;
     let url = running.url();
-    tracing::info!(url, data = %settings.data.display(), "taking votes");
+    tracing::info!(url, store = %settings.store, "taking votes");
     announce(&url);
     let failed = running.failed();
     tokio::select! {

@@ -7,7 +7,10 @@ use clap::Args;
 use ipnet::IpNet;
 use serde::Deserialize;
 
-use crate::node::Roles;
+use crate::{node::Roles, stores::StoreAddress};
+
+/// Bytes of a node's name, at most: it is part of a document's key.
+pub(crate) const NODE_NAME_BYTES_MAX: usize = 100;
 
 /// The command line's own part: where the file is, and the settings.
 #[derive(Args, Clone, Debug, Default)]
@@ -42,8 +45,17 @@ macro_rules! options {
 options! {
     /// Where to listen; port 0 takes a free one [default: 127.0.0.1:8080]
     listen: SocketAddr, "LANDSLIDE_LISTEN", "ADDR";
-    /// The folder of the embedded store [default: landslide-data]
+    /// The folder of the embedded store, short for --store embedded:DIR [default: landslide-data]
     data: PathBuf, "LANDSLIDE_DATA", "DIR";
+    /// Where ballots are kept: embedded:DIR, cql://host,host/keyspace or dynamodb://region/prefix
+    store: StoreAddress, "LANDSLIDE_STORE", "STORE";
+    /// The password for the store's cluster, better given by its environment variable
+    store_password: String, "LANDSLIDE_STORE_PASSWORD", "PASSWORD";
+    /// This node's name among all that share the store [default: made of host, address and port]
+    node: NodeName, "LANDSLIDE_NODE", "NAME";
+    /// Batches that a worker may have on their way to the store at once [default: 2 embedded, 16
+    /// on a cluster]
+    commits_in_flight_max: usize, "LANDSLIDE_COMMITS_IN_FLIGHT_MAX", "N";
     /// What this node does: intake, tally, admin, separated by commas [default: all]
     roles: RoleList, "LANDSLIDE_ROLES", "ROLES";
     /// The administrator's token, better given by its environment variable than by this flag;
@@ -85,7 +97,9 @@ options! {
 #[expect(missing_docs, reason = "the options above say what each means")]
 pub struct Settings {
     pub listen: SocketAddr,
-    pub data: PathBuf,
+    pub store: StoreAddress,
+    pub node: Option<String>,
+    pub commits_in_flight_max: Option<usize>,
     pub roles: Roles,
     pub admin_token: Option<String>,
     pub tls: Option<(PathBuf, PathBuf)>,
@@ -137,10 +151,13 @@ impl Options {
         if self.admin_token.as_ref().is_some_and(|token| token.trim().is_empty()) {
             return Err(SettingsError("the administrator's token must not be empty".into()));
         }
+        let store = store(self.data, self.store, self.store_password)?;
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Settings {
             listen: self.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))),
-            data: self.data.unwrap_or_else(|| "landslide-data".into()),
+            store,
+            node: self.node.map(|name| name.0),
+            commits_in_flight_max: self.commits_in_flight_max,
             roles: self.roles.map_or(Roles::ALL, |roles| roles.0),
             admin_token: self.admin_token.map(|token| token.trim().to_owned()),
             tls,
@@ -157,6 +174,29 @@ impl Options {
             log_format: self.log_format.unwrap_or(LogFormat::Text),
         })
     }
+}
+
+/// One store of the two ways to say it.
+pub(crate) fn store(
+    data: Option<PathBuf>,
+    store: Option<StoreAddress>,
+    password: Option<String>,
+) -> Result<StoreAddress, SettingsError> {
+    let mut store = match (store, data) {
+        (None, data) => StoreAddress::Embedded(data.unwrap_or_else(|| "landslide-data".into())),
+        (Some(store), None) => store,
+        (Some(store), Some(data)) => {
+            let text = format!(
+                "data ({}) and store ({store}) both say where ballots are kept: give one",
+                data.display()
+            );
+            return Err(SettingsError(text));
+        }
+    };
+    if let Some(password) = password {
+        store.set_password(password).map_err(SettingsError)?;
+    }
+    Ok(store)
 }
 
 impl Settings {
@@ -201,7 +241,27 @@ macro_rules! read_from_text {
     )+};
 }
 
-read_from_text!(RoleList, NetList, Span);
+read_from_text!(RoleList, NetList, NodeName, Span, StoreAddress);
+
+/// A name that can be part of a document's key.
+#[derive(Clone, Debug)]
+struct NodeName(String);
+
+impl FromStr for NodeName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || ".-_".contains(c);
+        if (1..=NODE_NAME_BYTES_MAX).contains(&text.len()) && text.chars().all(plain) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(format!(
+                "{text:?} is not a node's name: 1 to {NODE_NAME_BYTES_MAX} of a-z, 0-9, '.', '-' \
+                 and '_'"
+            ))
+        }
+    }
+}
 
 #[derive(Clone, Copy, Debug)]
 struct RoleList(Roles);
@@ -277,7 +337,7 @@ mod tests {
             options("listen = '127.0.0.1:2'\ndata = '/d'\nroles = 'tally, admin'\ndrain = '2m'");
         let settings = flags.or(file).decide().unwrap();
         assert_eq!(settings.listen.port(), 1);
-        assert_eq!(settings.data, PathBuf::from("/d"));
+        assert_eq!(settings.store.to_string(), "embedded:/d");
         assert_eq!(settings.roles, Roles { intake: false, tally: true, admin: true });
         assert_eq!(settings.drain, Duration::from_secs(120));
     }
@@ -291,9 +351,13 @@ mod tests {
             "trusted_proxies = '10.0.0.0/99'",
             "drain = '5'",
             "log_format = 'xml'",
+            "node = 'A node'",
+            "store = 'somewhere'",
         ] {
             assert!(toml::from_str::<Options>(text).is_err(), "{text}");
         }
+        assert!(options("data = 'a'\nstore = 'embedded:b'").decide().is_err());
+        assert!(options("store_password = 'a'").decide().is_err());
         assert!(options("tls_key = 'k'").decide().is_err());
         assert!(options("admin_token = ' '").decide().is_err());
         let nets = options("trusted_proxies = '10.0.0.0/8, ::1'").decide().unwrap().trusted_proxies;

@@ -67,7 +67,7 @@ async fn look(node: Arc<Node>, slug: Slug, sender: watch::Sender<Update>) {
     loop {
         let Some(live) = node.contests.get(slug.as_str()) else { break };
         if let Ok(counts) = node.counts(&slug).await {
-            if !http::is_visible(&live, counts.as_ref()) {
+            if !http::is_visible(&live, counts.as_deref()) {
                 break;
             }
             if let Some(counts) = counts {

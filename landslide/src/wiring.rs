@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, Result};
 use futures_core::future::BoxFuture;
 use intake::{Intake, IntakeSettings};
-use store::{BallotStore, ControlStore, EmbeddedSettings, EmbeddedStore, StoreError};
+use store::{BallotStore, StoreError};
 use tally::{
     Hooks, RunOutcome, RunReport, Schedule, Tally, TallyContest, TallyHandle, TallySettings,
 };
@@ -18,17 +18,33 @@ use tokio::net::TcpListener;
 
 use crate::{
     clock,
-    contests::{self, Contests, LiveContest},
+    contests::{self, Contests, LiveContest, Pace},
     http::{LimitSettings, Limits, Server, ServerSettings, Tls},
     metrics::{Metrics, Outcome},
-    node::Node,
-    settings::Settings,
+    node::{Node, SeenCounts},
+    nodes::{Identity, Nodes},
+    settings::{NODE_NAME_BYTES_MAX, Settings},
+    stores::{OpenStore, StoreAddress},
     streams::Streams,
 };
 
-/// How far ahead a close by hand is set. One process is all there is, and it takes a change into
-/// account before the change is written: this is the time for that.
-pub(crate) const CLOSE_MARGIN: Duration = Duration::from_millis(250);
+/// How far two clocks may lie apart on a cluster: a node that strays more than 2 s from its peers
+/// takes no ballots, and a second for noticing it.
+const CLOCK_SKEW: Duration = Duration::from_secs(3);
+/// On a cluster, how long a node goes on with hours that it could not read again.
+const DEFINITION_AGE_MAX: Duration = Duration::from_secs(6);
+/// Time for a close by hand to be written on a cluster.
+const CLOSE_WRITTEN: Duration = Duration::from_secs(3);
+/// After this, another tally takes a contest over from one that has gone silent. Renewed at every
+/// run, so twice the default schedule's time.
+const LEASE_TTL: Duration = Duration::from_secs(4);
+/// How often a tally that waits for another's contest counts along.
+const STANDBY: Duration = Duration::from_secs(10);
+/// On a cluster, how old a counts row may be that is shown.
+const COUNTS_AGE_MAX: Duration = Duration::from_millis(500);
+/// Batches that a worker may have under way to a cluster: one that is answered late must not hold
+/// up those after it.
+const COMMITS_IN_FLIGHT_MAX_SHARED: usize = 16;
 /// How often networks that are not seen any more are forgotten.
 const FORGET: Duration = Duration::from_secs(60);
 /// Connections that wait in the kernel until they are accepted.
@@ -41,7 +57,7 @@ pub struct Running {
     node: Arc<Node>,
     server: Server,
     tally: Option<TallyHandle>,
-    store: Arc<EmbeddedStore>,
+    store: OpenStore,
     drain: Duration,
     is_secure: bool,
 }
@@ -51,9 +67,6 @@ impl Running {
     pub async fn start(settings: &Settings) -> Result<Self> {
         raise_file_limit();
         let schedule: Schedule = settings.tally_schedule.parse().context("tally_schedule")?;
-        // One process at a time has the folder: after a crash it goes on with its own lease.
-        let holder = "the process on this folder".into();
-        let tally_settings = TallySettings { schedule, holder, ..TallySettings::default() };
         // The address first: whoever starts a second node by mistake hears of it at once.
         let listener = listen(settings.listen)
             .with_context(|| format!("cannot listen on {}", settings.listen))?;
@@ -62,18 +75,30 @@ impl Running {
             Some((certificate, key)) => Some(Tls::load(certificate.clone(), key.clone())?),
             None => None,
         };
-        let data = settings.data.clone();
-        let open = move || EmbeddedStore::open(&data, EmbeddedSettings::default());
-        let store = tokio::task::spawn_blocking(open).await??;
-        let ballots: Arc<dyn BallotStore> = Arc::clone(&store) as _;
-        let control: Arc<dyn ControlStore> = Arc::clone(&store) as _;
-
+        let is_secure = tls.is_some();
+        let store = OpenStore::open(&settings.store).await?;
+        let identity = Identity {
+            name: settings.node.clone().unwrap_or_else(|| node_name(address)),
+            url: url(address, is_secure),
+            roles: settings.roles,
+        };
+        let sharing = Sharing::of(&settings.store);
+        let nodes = if sharing.is_shared {
+            Nodes::join(Arc::clone(&store.control), identity).await?
+        } else {
+            Nodes::alone(identity)
+        };
+        let (ballots, control) = (Arc::clone(&store.ballots), Arc::clone(&store.control));
         let metrics = Arc::new(Metrics::new());
-        let contests = Contests::load(Arc::clone(&control), CLOSE_MARGIN).await?;
+        let contests = Contests::load(Arc::clone(&control), sharing.pace).await?;
         let intake_settings = IntakeSettings {
             queue_ballots_max: settings.queue_ballots_max,
-            ..IntakeSettings::default()
+            commits_in_flight_max: settings
+                .commits_in_flight_max
+                .unwrap_or(sharing.commits_in_flight_max)
+                .max(1),
         };
+        let tally_settings = TallySettings { schedule, ..sharing.tally_settings(nodes.name()) };
         let token = settings.admin_token.as_ref();
         let node = Arc::new(Node {
             intake: Intake::new(Arc::clone(&ballots), intake_settings, Arc::clone(&metrics) as _),
@@ -87,11 +112,13 @@ impl Running {
             }),
             metrics,
             streams: Streams::default(),
+            nodes,
+            seen_counts: SeenCounts::new(sharing.counts_age_max),
             roles: settings.roles,
             admin_token_hash: token.map(|token| blake3::hash(token.as_bytes())),
             leaving: false.into(),
         });
-        warn_of(settings, tls.is_some());
+        warn_of(settings, is_secure);
         let tally = if settings.roles.tally {
             Some(start_tally(&node, ballots, tally_settings)?)
         } else {
@@ -99,19 +126,18 @@ impl Running {
         };
         let server_settings =
             ServerSettings { threads: settings.threads, connections_max: settings.connections_max };
-        let is_secure = tls.is_some();
         if let Some(tls) = &tls {
             tokio::spawn(Arc::clone(tls).reload_on_change());
         }
         tokio::spawn(refresh(Arc::clone(&node)));
+        tokio::spawn(beat(Arc::clone(&node)));
         let server = Server::start(&node, listener, tls, &server_settings)?;
         Ok(Self { address, node, server, tally, store, drain: settings.drain, is_secure })
     }
 
     /// Where clients find it.
     pub fn url(&self) -> String {
-        let scheme = if self.is_secure { "https" } else { "http" };
-        format!("{scheme}://{}", self.address)
+        url(self.address, self.is_secure)
     }
 
     /// The contests, for those in the same process.
@@ -122,12 +148,14 @@ impl Running {
     /// Resolves with the reason when the store has failed: the process must end, for nothing more
     /// can be acknowledged.
     pub fn failed(&self) -> impl Future<Output = Arc<str>> + Send + 'static {
-        self.store.poisoned()
+        self.store.failed()
     }
 
     /// Ends in order: takes no more ballots, commits and answers those accepted, then closes.
     pub async fn stop(self) -> Result<()> {
         self.node.leaving.store(true, Ordering::SeqCst);
+        let leaving = Arc::clone(&self.node.nodes);
+        let left = tokio::spawn(async move { leaving.leave().await });
         self.node.intake.start_draining();
         self.node.intake.drained().await;
         // Balancers see that it is not ready and go elsewhere; late comers are told to.
@@ -137,6 +165,8 @@ impl Running {
             tokio::task::spawn_blocking(move || tally.stop()).await?;
         }
         self.store.flush().await?;
+        // It ends within a second, whatever the store does.
+        let _ = left.await;
         Ok(())
     }
 }
@@ -145,6 +175,68 @@ impl std::fmt::Debug for Running {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Running").field("address", &self.address).finish_non_exhaustive()
     }
+}
+
+/// What differs between a store of one's own and one that other processes use as well.
+pub(crate) struct Sharing {
+    is_shared: bool,
+    pub(crate) pace: Pace,
+    commits_in_flight_max: usize,
+    counts_age_max: Duration,
+}
+
+impl Sharing {
+    pub(crate) fn of(store: &StoreAddress) -> Self {
+        if store.is_shared() {
+            let close_margin = DEFINITION_AGE_MAX + CLOCK_SKEW + CLOSE_WRITTEN;
+            Self {
+                is_shared: true,
+                pace: Pace { close_margin, definition_age_max: Some(DEFINITION_AGE_MAX) },
+                commits_in_flight_max: COMMITS_IN_FLIGHT_MAX_SHARED,
+                counts_age_max: COUNTS_AGE_MAX,
+            }
+        } else {
+            Self {
+                is_shared: false,
+                pace: Pace::ALONE,
+                commits_in_flight_max: IntakeSettings::default().commits_in_flight_max,
+                counts_age_max: Duration::ZERO,
+            }
+        }
+    }
+
+    fn tally_settings(&self, node: &str) -> TallySettings {
+        if self.is_shared {
+            TallySettings {
+                holder: node.to_owned(),
+                clock_skew: CLOCK_SKEW,
+                lease_ttl: LEASE_TTL,
+                standby: Some(STANDBY),
+                ..TallySettings::default()
+            }
+        } else {
+            // One process at a time has the folder: after a crash it goes on with its own lease.
+            let holder = "the process on this folder".into();
+            TallySettings { holder, ..TallySettings::default() }
+        }
+    }
+}
+
+fn url(address: SocketAddr, is_secure: bool) -> String {
+    let scheme = if is_secure { "https" } else { "http" };
+    format!("{scheme}://{address}")
+}
+
+/// A name that two nodes have only if they listen on one address of one host.
+fn node_name(address: SocketAddr) -> String {
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let ip =
+        if address.ip().is_unspecified() { String::new() } else { format!("-{}", address.ip()) };
+    let mut name = format!("{host}{ip}-{}", address.port()).to_ascii_lowercase();
+    name.retain(|c| c.is_ascii_alphanumeric() || c == '.' || c == '-' || c == ':');
+    let name = name.replace(':', "-");
+    let from = name.len().saturating_sub(NODE_NAME_BYTES_MAX);
+    name[from..].trim_start_matches(['.', '-']).to_owned()
 }
 
 fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
@@ -195,20 +287,24 @@ fn start_tally(
         metrics.tally_seconds.observe(report.took.as_secs_f64());
     };
     let hooks = Hooks { clock: Arc::new(clock::now), on_run: Arc::new(on_run), ..Hooks::default() };
-    let contests = Arc::new(Counted(Arc::clone(&node.contests)));
+    let contests = Arc::new(Counted(Arc::clone(node)));
     let tally = Tally::new(ballots, Arc::clone(&node.control), contests, settings, hooks)?;
     Ok(tally.spawn()?)
 }
 
 /// The contests, as the tally asks for them.
-struct Counted(Arc<Contests>);
+struct Counted(Arc<Node>);
 
 impl tally::Contests for Counted {
     fn list(&self) -> BoxFuture<'_, Result<Vec<TallyContest>, StoreError>> {
         Box::pin(async {
+            // A clock that is ahead would make a count final while others take ballots.
+            if self.0.nodes.clock_strays() {
+                return Err(StoreError::Unavailable("this node's clock strays".into()));
+            }
             // Read anew: what is counted is judged by the hours as they are.
-            self.0.refresh().await?;
-            let all = self.0.all().into_iter().map(|live| tally_contest(&live));
+            self.0.contests.refresh().await?;
+            let all = self.0.contests.all().into_iter().map(|live| tally_contest(&live));
             Ok(all.collect())
         })
     }
@@ -221,6 +317,12 @@ pub(crate) fn tally_contest(live: &LiveContest) -> TallyContest {
         contest: Arc::new(live.contest.clone()),
         channels: live.channels.iter().map(|channel| channel.channel.clone()).collect(),
     }
+}
+
+/// Lets the others know that this node lives.
+async fn beat(node: Arc<Node>) {
+    let nodes = Arc::clone(&node.nodes);
+    nodes.beat(move || node.not_ready().is_none()).await;
 }
 
 /// Reads the contests again and again, and forgets what is no longer needed.

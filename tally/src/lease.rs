@@ -1,5 +1,9 @@
 //! The lease of a contest: which worker counts it.
 //!
+//! A lease ends when it was not renewed for its time. A worker that waits goes by what it sees with
+//! its own clock, the lease unchanged for that long, as well as by the written end, to which clocks
+//! that differ add their difference.
+//!
 //! A lease spares work; it protects nothing. A holder that was paused may not know that its lease
 //! is gone. What keeps its late row out is the counts row itself: whoever takes a lease over
 //! first raises the row's generation, so the late compare-and-swap fails (`publish.rs`).
@@ -11,6 +15,10 @@ use serde::{Deserialize, Serialize};
 use store::{ControlStore, StoreError, Version};
 
 use crate::{Clock, TallySettings};
+
+/// Runs of a schedule come this much early or late; without it, a lease of two runs' time would be
+/// waited for a third.
+const SCHEDULE_JITTER: Duration = Duration::from_millis(200);
 
 /// The document `lease/{contest}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +38,8 @@ pub(crate) struct Lease {
     ttl: Duration,
     clock_skew: Duration,
     held: Option<(Version, LeaseDocument)>,
+    /// Another's lease, and since when it was seen unchanged.
+    watched: Option<(Version, Timestamp)>,
 }
 
 /// What came of asking for a lease.
@@ -58,6 +68,7 @@ impl Lease {
             ttl: settings.lease_ttl,
             clock_skew: settings.clock_skew,
             held: None,
+            watched: None,
         }
     }
 
@@ -77,7 +88,8 @@ impl Lease {
         };
         let lease: LeaseDocument = serde_json::from_slice(&document.body)
             .map_err(|error| StoreError::Corrupt(format!("{}: {error}", self.key).into()))?;
-        if lease.holder != self.holder && now < lease.expires_at.plus(self.clock_skew) {
+        let expired = now >= lease.expires_at.plus(self.clock_skew);
+        if lease.holder != self.holder && !expired && !self.seems_dead(document.version, now) {
             return Ok(Grant::Refused);
         }
         self.write(document.version, lease.generation + 1, Grant::New).await
@@ -95,6 +107,19 @@ impl Lease {
     /// Forgets that the lease is held, where that is in doubt. The next grant is a new one.
     pub(crate) fn doubt(&mut self) {
         self.held = None;
+    }
+
+    /// Whether the holder has not renewed its lease for all of its time, by this worker's clock.
+    fn seems_dead(&mut self, version: Version, now: Timestamp) -> bool {
+        match self.watched {
+            Some((seen, since)) if seen == version => {
+                now.since(since) + SCHEDULE_JITTER >= self.ttl
+            }
+            _ => {
+                self.watched = Some((version, now));
+                false
+            }
+        }
     }
 
     async fn write(

@@ -16,6 +16,9 @@ pub struct TallySettings {
     pub clock_skew: Duration,
     /// How long a lease lasts that is not renewed.
     pub lease_ttl: Duration,
+    /// How often a worker without the lease counts along, so that it can take over a large contest
+    /// at once. `None`: never; a take-over begins from nothing.
+    pub standby: Option<Duration>,
     /// Threads of a run.
     pub threads: NonZero<usize>,
     /// Rows read before they are absorbed, over all threads; 40 bytes of memory each.
@@ -31,6 +34,7 @@ impl Default for TallySettings {
             holder: format!("pid-{}", std::process::id()),
             clock_skew: Duration::ZERO,
             lease_ttl: Duration::from_secs(6),
+            standby: None,
             threads: std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN),
             chunk_rows: 8_000_000,
             niceness: 5,

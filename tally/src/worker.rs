@@ -58,6 +58,8 @@ pub(crate) struct Worker {
     lease: Lease,
     row: Option<CountsRow>,
     progress: Option<Progress>,
+    /// When this worker last counted along without the lease.
+    counted_along_at: Timestamp,
     failures: u32,
     retry_at: Timestamp,
 }
@@ -67,7 +69,16 @@ impl Worker {
         let (control, clock) = (shared.control.clone(), shared.hooks.clock.clone());
         let lease = Lease::new(control, clock, &contest, &shared.settings);
         let retry_at = Timestamp::default();
-        Self { shared, contest, lease, row: None, progress: None, failures: 0, retry_at }
+        Self {
+            shared,
+            contest,
+            lease,
+            row: None,
+            progress: None,
+            counted_along_at: Timestamp::default(),
+            failures: 0,
+            retry_at,
+        }
     }
 
     /// Whether there is anything to count, and the last failure is long enough ago.
@@ -87,7 +98,10 @@ impl Worker {
                 (self.shared.hooks.on_publish)(&counts);
                 return Ok(Visit::Finished(counts));
             }
-            Held::Elsewhere => return Ok(Visit::NotHeld),
+            Held::Elsewhere => {
+                self.count_along(contest)?;
+                return Ok(Visit::NotHeld);
+            }
         };
         let started = self.shared.now();
         let is_final = final_due(contest, started, self.shared.settings.clock_skew);
@@ -146,13 +160,11 @@ impl Worker {
         }
         match self.lease.acquire().await? {
             Grant::Kept => {}
-            Grant::New => {
-                self.row = None;
-                self.progress = None;
-            }
+            // What was counted before stays right: the fold is a union, and the buckets that were
+            // open then are read again, however long ago that was.
+            Grant::New => self.row = None,
             Grant::Refused => {
                 self.row = None;
-                self.progress = None;
                 return Ok(Held::Elsewhere);
             }
         }
@@ -176,18 +188,37 @@ impl Worker {
         contest: &TallyContest,
         started: Timestamp,
     ) -> Result<Counts, CountError> {
-        let kept = self.progress.take().filter(|progress| progress.is_of(&contest.contest));
-        let mut progress = kept.unwrap_or_else(|| Progress::new(&contest.contest));
+        let mut progress = self.take_progress(contest);
         let pulse = HoldingPulse::new(&self.shared.stop, &mut self.lease);
-        let source = source(&self.shared, contest, progress.buckets(), &pulse);
-        let result = progress.count(&source);
-        if result.is_ok() {
-            progress.leave_buckets(started, self.shared.settings.clock_skew);
-        }
+        let result = advance(&self.shared, contest, &mut progress, started, &pulse);
         let through = self.counted_through(started);
         let counts = row::provisional(contest, progress.fold(), progress.rows(), through);
         self.progress = Some(progress);
         result.map(|()| counts)
+    }
+
+    /// Counts without the lease, and publishes nothing.
+    fn count_along(&mut self, contest: &TallyContest) -> Result<(), CountError> {
+        let started = self.shared.now();
+        let Some(every) = self.shared.settings.standby else {
+            self.progress = None;
+            return Ok(());
+        };
+        if started.since(self.counted_along_at) < every {
+            return Ok(());
+        }
+        self.counted_along_at = started;
+        let mut progress = self.take_progress(contest);
+        let pulse = StandbyPulse { stop: &self.shared.stop };
+        let result = advance(&self.shared, contest, &mut progress, started, &pulse);
+        self.progress = Some(progress);
+        result
+    }
+
+    /// What was counted of the contest as it is now.
+    fn take_progress(&mut self, contest: &TallyContest) -> Progress {
+        let kept = self.progress.take().filter(|progress| progress.is_of(&contest.contest));
+        kept.unwrap_or_else(|| Progress::new(&contest.contest))
     }
 
     fn count_final(
@@ -228,6 +259,20 @@ fn final_due(contest: &TallyContest, now: Timestamp, clock_skew: Duration) -> bo
     closes_at.is_some_and(|closes_at| now >= closes_at.plus(COMMIT_DEADLINE).plus(clock_skew))
 }
 
+/// Absorbs what is new.
+fn advance(
+    shared: &Shared,
+    contest: &TallyContest,
+    progress: &mut Progress,
+    started: Timestamp,
+    pulse: &dyn Pulse,
+) -> Result<(), CountError> {
+    let source = source(shared, contest, progress.buckets(), pulse);
+    progress.count(&source)?;
+    progress.leave_buckets(started, shared.settings.clock_skew);
+    Ok(())
+}
+
 fn source<'a>(
     shared: &'a Shared,
     contest: &'a TallyContest,
@@ -243,6 +288,18 @@ fn source<'a>(
         threads: shared.settings.threads.get(),
         chunk_rows: shared.settings.chunk_rows,
         pulse,
+    }
+}
+
+/// Ends a count without the lease when the tally is asked to stop.
+struct StandbyPulse<'a> {
+    stop: &'a AtomicBool,
+}
+
+impl Pulse for StandbyPulse<'_> {
+    fn beat(&self) -> BoxFuture<'_, Result<(), CountError>> {
+        let stopped = self.stop.load(Ordering::Relaxed);
+        Box::pin(async move { if stopped { Err(CountError::Stopped) } else { Ok(()) } })
     }
 }
 

@@ -83,7 +83,7 @@ impl Contests {
             let (mut opened_by_hand, mut closed_by_hand) = (false, false);
             if let Some((_, document, contest)) = &stored {
                 keep_hours_set_by_hand(&mut next, document, contest);
-                check_change(contest, &next, clock::now(), self.close_margin)?;
+                check_change(contest, &next, clock::now(), self.pace.close_margin)?;
                 opened_by_hand = document.opened_by_hand;
                 let same_close = contest.hours.closes_at == next.hours.closes_at;
                 closed_by_hand = document.closed_by_hand && same_close;
@@ -131,7 +131,7 @@ impl Contests {
     pub async fn close(&self, slug: &Slug) -> Result<Changed, ContestError> {
         self.by_hand(slug, |contest, document| {
             let now = clock::now();
-            let close_at = now.plus(self.close_margin);
+            let close_at = now.plus(self.pace.close_margin);
             match contest.hours.phase(now) {
                 Phase::Closed => Ok(false),
                 Phase::Draft => Err("the contest is not open".into()),

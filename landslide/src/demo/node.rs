@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 use crate::{
     logging, secret,
     settings::{LogFormat, ServeOptions},
+    stores::StoreAddress,
     wiring::Running,
 };
 
@@ -32,7 +33,7 @@ impl DemoNode {
         logging::start("error", LogFormat::Text)?;
         let token = token(folder)?;
         let mut settings = ServeOptions::default().settings()?;
-        settings.data = folder.join(STORE);
+        settings.store = StoreAddress::Embedded(folder.join(STORE));
         settings.admin_token = Some(token.clone());
         settings.listen = free(listen).await?;
         settings.drain = Duration::ZERO;

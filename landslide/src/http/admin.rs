@@ -29,6 +29,7 @@ use super::{
 use crate::{
     clock,
     contests::{Changed, ContestError, Etag, LiveContest},
+    nodes::NodeView,
 };
 
 /// The bearer's token, if there is one.
@@ -57,13 +58,13 @@ fn admit(worker: &Worker, parts: &Parts) -> Result<(), Problem> {
 }
 
 /// Admits, and finds the contest.
-fn admit_to(
+async fn admit_to(
     worker: &Worker,
     parts: &Parts,
     slug: &str,
 ) -> Result<std::sync::Arc<LiveContest>, Problem> {
     admit(worker, parts)?;
-    worker.node.contests.get(slug).ok_or_else(Problem::no_such_contest)
+    worker.node.contests.get_fresh(slug).await.ok_or_else(Problem::no_such_contest)
 }
 
 /// Creates or changes a contest. `If-Match` with the ETag guards against overwriting another's
@@ -147,7 +148,7 @@ pub(crate) async fn get_contest(
     InPath(slug): InPath,
     parts: Parts,
 ) -> Result<Response, Problem> {
-    Ok(definition_of(&*admit_to(&worker, &parts, &slug)?))
+    Ok(definition_of(&*admit_to(&worker, &parts, &slug).await?))
 }
 
 fn definition_of(live: &LiveContest) -> Response {
@@ -209,7 +210,7 @@ pub(crate) async fn open_contest(
     InPath(slug): InPath,
     parts: Parts,
 ) -> Result<Response, Problem> {
-    let live = admit_to(&worker, &parts, &slug)?;
+    let live = admit_to(&worker, &parts, &slug).await?;
     let changed = worker.node.contests.open(&live.slug).await;
     moved(&worker, &live.slug, changed, "contest opened").await
 }
@@ -229,7 +230,7 @@ pub(crate) async fn close_contest(
     InPath(slug): InPath,
     parts: Parts,
 ) -> Result<Response, Problem> {
-    let live = admit_to(&worker, &parts, &slug)?;
+    let live = admit_to(&worker, &parts, &slug).await?;
     let changed = worker.node.contests.close(&live.slug).await;
     moved(&worker, &live.slug, changed, "contest closed").await
 }
@@ -260,7 +261,7 @@ pub(crate) async fn certify_contest(
     InPath(slug): InPath,
     parts: Parts,
 ) -> Result<Response, Problem> {
-    let live = admit_to(&worker, &parts, &slug)?;
+    let live = admit_to(&worker, &parts, &slug).await?;
     let counts = tally::certify(&*worker.node.control, &live.slug).await;
     let counts = counts.map_err(|error| match error {
         CertifyError::NotFinal => {
@@ -293,9 +294,32 @@ pub(crate) async fn counts(
     InPath(slug): InPath,
     parts: Parts,
 ) -> Result<Response, Problem> {
-    let live = admit_to(&worker, &parts, &slug)?;
+    let live = admit_to(&worker, &parts, &slug).await?;
     let counts = worker.node.counts(&live.slug).await?.ok_or_else(public::no_counts)?;
     Ok(json(&counts))
+}
+
+/// The nodes that share the store, as this one hears of them.
+#[derive(Debug, Serialize)]
+struct NodeList {
+    /// Who answers.
+    answered_by: String,
+    nodes: Vec<NodeView>,
+}
+
+/// Who is alive: all nodes that share the store, by their heartbeats.
+#[utoipa::path(
+    get, path = "/v1/admin/nodes", tag = "administrators",
+    security(("admin_token" = [])),
+    responses((status = 200, description = "The nodes", body = super::openapi::NodesBody)),
+)]
+pub(crate) async fn list_nodes(
+    State(worker): State<SharedWorker>,
+    parts: Parts,
+) -> Result<Response, Problem> {
+    admit(&worker, &parts)?;
+    let nodes = &worker.node.nodes;
+    Ok(json(&NodeList { answered_by: nodes.name().to_owned(), nodes: nodes.list() }))
 }
 
 /// A gateway's channel.
@@ -331,7 +355,7 @@ pub(crate) async fn new_channel(
     request: Request<Body>,
 ) -> Result<Response, Problem> {
     let (parts, request_body) = request.into_parts();
-    let live = admit_to(&worker, &parts, &slug)?;
+    let live = admit_to(&worker, &parts, &slug).await?;
     body::check_content_type(&parts.headers, &["application/json"])?;
     let bytes = body::read(request_body, limits::BALLOT_BODY_BYTES_MAX).await?;
     let wanted: NewChannel = super::cast::members(&bytes)?;

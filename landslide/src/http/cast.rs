@@ -22,7 +22,7 @@ use super::{
     problem::{Problem, ProblemKind},
     server::Worker,
 };
-use crate::{clock, contests::LiveContest, secret};
+use crate::{clock, contests::LiveContest, node::Node, secret};
 
 /// What a voter sends, however it came.
 #[derive(Debug, Default)]
@@ -57,7 +57,7 @@ where
     B: hyper::body::Body<Data = Bytes> + Unpin,
     B::Error: fmt::Display,
 {
-    if worker.node.contests.get(slug).is_none() {
+    if worker.node.contests.get_fresh(slug).await.is_none() {
         return Err(Problem::no_such_contest());
     }
     body::check_content_type(headers, &["application/json"])?;
@@ -87,6 +87,7 @@ pub(crate) async fn record(
         None => BallotId::new(recorded_at, secret::random_bytes()),
     };
     check_open(&live, recorded_at)?;
+    check_node(&worker.node, &live, stamped)?;
     worker.node.limits.check_ballot(client, headers)?;
     let (device, new_device) = match submission.device {
         Some(device) => (device, None),
@@ -141,6 +142,20 @@ pub(crate) fn ballot_id(
 pub(crate) fn check_open(live: &LiveContest, recorded_at: Timestamp) -> Result<(), Problem> {
     let hours = live.contest.hours;
     if hours.contain(recorded_at) { Ok(()) } else { Err(not_open(hours, recorded_at)) }
+}
+
+/// This node must know what time it is, and the contest's hours.
+pub(crate) fn check_node(node: &Node, live: &LiveContest, stamped: Instant) -> Result<(), Problem> {
+    if node.nodes.clock_strays() {
+        let detail = "This node's clock is wrong. Send the same ballot id again, elsewhere.";
+        return Err(Problem::new(ProblemKind::ClockStrays, detail));
+    }
+    if node.contests.may_have_closed(live, stamped.into_std()) {
+        let detail = "This node cannot read whether the contest is still open. Send the same \
+                      ballot id again.";
+        return Err(Problem::new(ProblemKind::StoreUnavailable, detail));
+    }
+    Ok(())
 }
 
 fn not_open(hours: Hours, now: Timestamp) -> Problem {

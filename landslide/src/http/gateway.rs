@@ -65,7 +65,8 @@ pub(crate) async fn record_batch(
 ) -> Result<Response, Problem> {
     let (parts, request_body) = request.into_parts();
     let client = *parts.extensions.get::<Client>().expect("the server sets it on every request");
-    let live = worker.node.contests.get(&slug).ok_or_else(Problem::no_such_contest)?;
+    let live = worker.node.contests.get_fresh(&slug).await;
+    let live = live.ok_or_else(Problem::no_such_contest)?;
     let (number, channel) = admit(&worker, &live, &parts.headers, client)?;
     let channel = channel.clone();
     body::check_content_type(&parts.headers, &["application/x-ndjson"])?;
@@ -93,6 +94,7 @@ pub(crate) async fn record_batch(
         }
     }
     cast::check_open(&live, recorded_at)?;
+    cast::check_node(&worker.node, &live, stamped)?;
     let tickets =
         worker.gatherer.submit_all(&live.destination, &ballots, stamped).map_err(cast::refused)?;
     for ticket in tickets {

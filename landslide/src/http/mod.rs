@@ -62,6 +62,7 @@ fn router(worker: SharedWorker) -> Router {
     if roles.admin {
         router = router
             .route("/admin", get(pages::admin))
+            .route("/v1/admin/nodes", get(admin::list_nodes))
             .route("/v1/admin/contests", get(admin::list_contests))
             .route("/v1/admin/contests/{contest}", get(admin::get_contest).put(admin::put_contest))
             .route("/v1/admin/contests/{contest}/open", post(admin::open_contest))

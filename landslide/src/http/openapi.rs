@@ -216,6 +216,36 @@ pub(crate) struct CountsBody {
     batch_set: Option<BatchSetBody>,
 }
 
+/// The nodes that share the store.
+#[derive(ToSchema)]
+#[schema(as = Nodes)]
+#[expect(dead_code, reason = "describes a shape")]
+pub(crate) struct NodesBody {
+    /// The name of the node that answers.
+    answered_by: String,
+    nodes: Vec<NodeBody>,
+}
+
+/// One node, by its heartbeats.
+#[derive(ToSchema)]
+#[schema(as = Node)]
+#[expect(dead_code, reason = "describes a shape")]
+pub(crate) struct NodeBody {
+    node: String,
+    /// alive, silent (not heard of for 5 s) or left (ended in order).
+    state: String,
+    /// Whether balancers may send voters there.
+    ready: bool,
+    /// Of intake, tally and admin.
+    roles: Vec<String>,
+    url: String,
+    version: String,
+    started_at: String,
+    last_seen: String,
+    /// How far its clock is ahead (negative: behind) of the answering node's, at least.
+    clock_offset_ms: i64,
+}
+
 /// Casts one ballot. 201 means durable, and counted once however often it is sent. No answer
 /// means unknown: send the same ballot id again.
 #[utoipa::path(
@@ -248,7 +278,7 @@ fn cast_ballot() {}
         public::contest, public::results, public::results_stream,
         gateway::record_batch,
         admin::list_contests, admin::put_contest, admin::get_contest, admin::open_contest,
-        admin::close_contest, admin::certify_contest, admin::counts, admin::new_channel,
+        admin::close_contest, admin::certify_contest, admin::counts, admin::list_nodes, admin::new_channel,
         operator::healthz, operator::readyz, operator::metrics,
     ),
     modifiers(&Completed),

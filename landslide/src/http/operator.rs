@@ -10,7 +10,7 @@ use super::{
     problem::{Problem, ProblemKind},
     server::SharedWorker,
 };
-use crate::{clock, metrics::OfContest};
+use crate::{clock, metrics::OfContest, node::NotReady};
 
 /// The process lives.
 #[utoipa::path(get, path = "/healthz", tag = "operators",
@@ -26,10 +26,18 @@ pub(crate) async fn healthz() -> Response {
         content_type = "application/problem+json"),
 ))]
 pub(crate) async fn readyz(State(worker): State<SharedWorker>) -> Result<Response, Problem> {
-    if worker.node.is_ready() {
-        Ok(plain("ready\n"))
-    } else {
-        Err(Problem::new(ProblemKind::ShuttingDown, "This node is shutting down."))
+    match worker.node.not_ready() {
+        None => Ok(plain("ready\n")),
+        Some(NotReady::Leaving) => {
+            Err(Problem::new(ProblemKind::ShuttingDown, "This node is shutting down."))
+        }
+        Some(NotReady::ClockStrays) => Err(Problem::new(
+            ProblemKind::ClockStrays,
+            "This node's clock strays from its peers'; see /v1/admin/nodes.",
+        )),
+        Some(NotReady::StoreAway) => {
+            Err(Problem::new(ProblemKind::StoreUnavailable, "This node cannot read its store."))
+        }
     }
 }
 

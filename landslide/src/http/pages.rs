@@ -128,7 +128,7 @@ async fn voter_page(
 ) -> Response {
     // A page without results is better than none: the store's failure is logged where it is read.
     let counts = worker.node.counts(&live.slug).await.unwrap_or_default();
-    let results = counts.as_ref().filter(|counts| public::is_visible(live, Some(counts)));
+    let results = counts.as_deref().filter(|counts| public::is_visible(live, Some(counts)));
     let kept = sent.filter(|_| refusal.is_some_and(Refusal::keeps_ballot_id));
     let shown = VoterPage {
         contest: &live.slug,

@@ -45,6 +45,7 @@ pub(crate) enum ProblemKind {
     TooManyRequests,
     Overloaded,
     ShuttingDown,
+    ClockStrays,
     StoreUnavailable,
     Internal,
 }
@@ -97,6 +98,9 @@ impl ProblemKind {
             }
             Self::Overloaded => ("overloaded", S::SERVICE_UNAVAILABLE, "Overloaded"),
             Self::ShuttingDown => ("shutting-down", S::SERVICE_UNAVAILABLE, "Shutting down"),
+            Self::ClockStrays => {
+                ("clock-strays", S::SERVICE_UNAVAILABLE, "This node's clock is wrong")
+            }
             Self::StoreUnavailable => {
                 ("store-unavailable", S::SERVICE_UNAVAILABLE, "The store is away")
             }

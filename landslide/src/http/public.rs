@@ -1,6 +1,6 @@
 //! What everybody may read: a contest's definition, and its results where it shows them.
 
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
     extract::State,
@@ -53,7 +53,7 @@ pub(crate) async fn contest(
     InPath(slug): InPath,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let live = worker.node.contests.get(&slug).filter(|live| live.is_public());
+    let live = worker.node.contests.get_fresh(&slug).await.filter(|live| live.is_public());
     let live = live.ok_or_else(Problem::no_such_contest)?;
     let etag = live.etag().to_string();
     let mut response = if matches(&headers, &etag) {
@@ -148,10 +148,10 @@ pub(crate) fn event_text(counts: &Counts) -> String {
 }
 
 /// The contest and its counts, if the public may see them now.
-async fn visible(node: &Node, slug: &str) -> Result<(Slug, Option<Counts>), Problem> {
-    let live = node.contests.get(slug).ok_or_else(Problem::no_such_contest)?;
+async fn visible(node: &Node, slug: &str) -> Result<(Slug, Option<Arc<Counts>>), Problem> {
+    let live = node.contests.get_fresh(slug).await.ok_or_else(Problem::no_such_contest)?;
     let counts = node.counts(&live.slug).await?;
-    if !is_visible(&live, counts.as_ref()) {
+    if !is_visible(&live, counts.as_deref()) {
         return Err(Problem::new(
             ProblemKind::ResultsHidden,
             "The results of this contest are not shown now.",

@@ -154,3 +154,57 @@ fn a_paused_worker_does_not_overwrite_a_final_count() {
     a.run_once();
     assert_eq!(world.counts(), counts);
 }
+
+/// A worker that counts along has a contest ready when it takes over: what was recorded before is
+/// not read again.
+#[test]
+fn a_standby_counts_along_and_takes_over_the_same_numbers() {
+    let world = World::new(Policy::One);
+    let standby = TallySettings {
+        holder: "b".into(),
+        standby: Some(4 * SECOND),
+        ..TallySettings::for_testing()
+    };
+    let (mut a, mut b) = (world.tally("a"), world.tally_with(standby, world.clock()));
+    for n in 0..40_u64 {
+        world.put(&[ballot(n, n, at(n as f64 + 0.5), (n % 3) as u16)]);
+        a.run_once();
+        b.run_once();
+        assert!(matches!(world.last_outcome(), RunOutcome::NotHeld));
+        world.advance(SECOND);
+    }
+    drop(a);
+    let before = world.counts();
+    while world.counts().generation == before.generation {
+        world.advance(2 * SECOND);
+        b.run_once();
+    }
+    assert_eq!(votes(&world.counts()), [14, 13, 13]);
+    world.assert_recount_is_the_same();
+}
+
+/// The holder's clock is far ahead, so its lease seems to last much longer.
+#[test]
+fn a_lease_that_is_not_renewed_ends_whatever_clock_wrote_it() {
+    let world = World::new(Policy::One);
+    let ahead = {
+        let clock = world.clock();
+        Arc::new(move || clock().plus(20 * SECOND))
+    };
+    let settings = TallySettings { holder: "a".into(), ..TallySettings::for_testing() };
+    let (mut a, mut b) = (world.tally_with(settings, ahead), world.tally("b"));
+    world.put(&[ballot(1, 1, at(0.5), 0)]);
+    a.run_once();
+    for _ in 0..10 {
+        world.advance(2 * SECOND);
+        a.run_once();
+        b.run_once();
+        assert!(matches!(world.last_outcome(), RunOutcome::NotHeld), "a is alive");
+    }
+    let (generation, since) = (world.counts().generation, world.now());
+    while world.counts().generation == generation {
+        world.advance(2 * SECOND);
+        b.run_once();
+        assert!(world.now().since(since) <= 10 * SECOND, "no takeover");
+    }
+}

@@ -1,0 +1,378 @@
+//! The nodes that share a store: each writes a heartbeat, reads the others', and so knows who
+//! lives and whether its own clock can be trusted.
+
+mod clocks;
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use anyhow::{Result, bail};
+use ballot::Timestamp;
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+use store::{ControlStore, Document, StoreError, Version};
+
+use crate::{clock, node::Roles, secret};
+use clocks::{Beat, Clocks};
+
+/// Time between two heartbeats.
+const BEAT: Duration = Duration::from_secs(1);
+/// How long a node that joins watches the others, and whether its name is taken, at most.
+const JOINING_MAX: Duration = Duration::from_secs(4);
+/// A node that was not heard of for this long is not listed any more.
+const FORGOTTEN: Duration = Duration::from_secs(3_600);
+/// A heartbeat this old is of a node that has ended, when one joins.
+const RECENT: Duration = Duration::from_secs(60);
+
+/// This node among its peers.
+pub struct Nodes {
+    /// `None` where one process is all there is.
+    control: Option<Arc<dyn ControlStore>>,
+    name: String,
+    own: Mutex<Heartbeat>,
+    seen: Mutex<Seen>,
+    strays: AtomicBool,
+}
+
+/// What was read last.
+#[derive(Default)]
+struct Seen {
+    clocks: Clocks,
+    beats: BTreeMap<String, Heartbeat>,
+    /// Of this node's own document; unknown after a write without an answer.
+    version: Option<Version>,
+}
+
+/// The document `node/{name}`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Heartbeat {
+    /// Tells two processes of one name apart.
+    instance: String,
+    url: String,
+    roles: Vec<String>,
+    version: String,
+    started_at: Timestamp,
+    beat_at: Timestamp,
+    ready: bool,
+    /// It was told to end.
+    leaving: bool,
+    /// By node: how far its clock is ahead of this one's, at least.
+    ahead_ms: BTreeMap<String, i64>,
+}
+
+/// A node, for administrators.
+#[derive(Debug, Serialize)]
+pub(crate) struct NodeView {
+    pub(crate) node: String,
+    /// `alive`, `silent` (not heard of for some seconds) or `left` (ended in order).
+    pub(crate) state: &'static str,
+    pub(crate) ready: bool,
+    pub(crate) roles: Vec<String>,
+    pub(crate) url: String,
+    pub(crate) version: String,
+    pub(crate) started_at: Timestamp,
+    pub(crate) last_seen: Timestamp,
+    /// How far its clock is ahead (negative: behind) of the answering node's, at least.
+    pub(crate) clock_offset_ms: i64,
+}
+
+/// Who this node is.
+#[derive(Clone, Debug)]
+pub(crate) struct Identity {
+    pub(crate) name: String,
+    pub(crate) url: String,
+    pub(crate) roles: Roles,
+}
+
+impl Nodes {
+    /// A node that is all there is: its clock is right by definition.
+    pub(crate) fn alone(identity: Identity) -> Arc<Self> {
+        Arc::new(Self::new(None, identity))
+    }
+
+    /// A node among others. Returns when it has seen the others' clocks; fails where a living node
+    /// has its name.
+    pub(crate) async fn join(
+        control: Arc<dyn ControlStore>,
+        identity: Identity,
+    ) -> Result<Arc<Self>> {
+        let nodes = Arc::new(Self::new(Some(control), identity));
+        let started = Instant::now();
+        let before = nodes.read(started).await?;
+        let recent = |beat: &Heartbeat| {
+            let age = clock::now().as_micros().abs_diff(beat.beat_at.as_micros());
+            !beat.leaving && u128::from(age) < RECENT.as_micros()
+        };
+        let has_peers = before.iter().any(|(name, _, beat)| *name != nodes.name && recent(beat));
+        let own = |all: &[(String, Version, Heartbeat)]| {
+            all.iter().find(|(name, ..)| *name == nodes.name).map(|(_, version, _)| *version)
+        };
+        if before.iter().any(|(name, _, beat)| *name == nodes.name && recent(beat)) {
+            // Left by a process that has crashed, or written by one that lives.
+            tokio::time::sleep(BEAT * 5 / 2).await;
+            if own(&nodes.read(Instant::now()).await?) != own(&before) {
+                bail!(
+                    "another node runs under the name {}: give each its own by --node",
+                    nodes.name
+                );
+            }
+        }
+        nodes.beat_once(false).await?;
+        while has_peers && started.elapsed() < JOINING_MAX && nodes.alive() == 0 {
+            tokio::time::sleep(BEAT / 2).await;
+            nodes.beat_once(false).await?;
+        }
+        Ok(nodes)
+    }
+
+    fn new(control: Option<Arc<dyn ControlStore>>, identity: Identity) -> Self {
+        let roles = identity.roles;
+        let named = [("intake", roles.intake), ("tally", roles.tally), ("admin", roles.admin)];
+        let now = clock::now();
+        let own = Heartbeat {
+            instance: secret::new_key()[..16].to_owned(),
+            url: identity.url,
+            roles: named.into_iter().filter(|(_, is)| *is).map(|(role, _)| role.into()).collect(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            started_at: now,
+            beat_at: now,
+            ready: false,
+            leaving: false,
+            ahead_ms: BTreeMap::new(),
+        };
+        Self {
+            control,
+            name: identity.name,
+            own: Mutex::new(own),
+            seen: Mutex::default(),
+            strays: AtomicBool::new(false),
+        }
+    }
+
+    /// This node's name.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether this node's clock strays from its peers': then it must neither acknowledge nor
+    /// count, for both compare times with other nodes'.
+    pub(crate) fn clock_strays(&self) -> bool {
+        self.strays.load(Ordering::Relaxed)
+    }
+
+    /// Beats for ever. `is_ready` is asked each time.
+    pub(crate) async fn beat(self: Arc<Self>, is_ready: impl Fn() -> bool + Send) {
+        if self.control.is_none() {
+            return;
+        }
+        let mut failing = false;
+        loop {
+            // Jittered: the moments of two nodes' beats drift past each other, so that now and
+            // then one is read just after it was written.
+            tokio::time::sleep(BEAT.mul_f64(0.8 + 0.4 * fastrand::f64())).await;
+            match self.beat_once(is_ready()).await {
+                Ok(()) => failing = false,
+                Err(error) if !failing => {
+                    tracing::warn!(%error, "no heartbeat: the store is away");
+                    failing = true;
+                }
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Tells the others that this node ends, so that nobody waits for it.
+    pub(crate) async fn leave(&self) {
+        self.own.lock().leaving = true;
+        if let Some(control) = &self.control {
+            // Best effort, and not for long: the others see it by themselves.
+            let _ = tokio::time::timeout(BEAT, self.write(&**control, false)).await;
+        }
+    }
+
+    /// All nodes heard of lately, by name.
+    pub(crate) fn list(&self) -> Vec<NodeView> {
+        let (now, time) = (Instant::now(), clock::now());
+        let seen = self.seen.lock();
+        let mut own = self.own.lock().clone();
+        if self.control.is_none() {
+            (own.beat_at, own.ready) = (time, !own.leaving);
+        }
+        let view = |name: &str, beat: &Heartbeat, is_own: bool| {
+            let ago = if is_own { Some(Duration::ZERO) } else { seen.clocks.beat_ago(name, now) };
+            let state = match () {
+                () if beat.leaving => "left",
+                () if is_own || seen.clocks.is_alive(name, now) => "alive",
+                () => "silent",
+            };
+            NodeView {
+                node: name.to_owned(),
+                state,
+                ready: beat.ready && state == "alive",
+                roles: beat.roles.clone(),
+                url: beat.url.clone(),
+                version: beat.version.clone(),
+                started_at: beat.started_at,
+                last_seen: ago.map_or(beat.beat_at, |ago| time.minus(ago)),
+                clock_offset_ms: seen.clocks.offset_ms(name).unwrap_or(0),
+            }
+        };
+        let others = seen.beats.iter().filter(|(name, _)| **name != self.name);
+        let mut views: Vec<_> = others.map(|(name, beat)| view(name, beat, false)).collect();
+        views.retain(|node| time.since(node.last_seen) < FORGOTTEN);
+        views.push(view(&self.name, &own, true));
+        views.sort_by(|a, b| a.node.cmp(&b.node));
+        views
+    }
+
+    fn alive(&self) -> usize {
+        let seen = self.seen.lock();
+        let now = Instant::now();
+        seen.clocks.verdict(&self.name, Version::NONE, now).alive
+    }
+
+    async fn beat_once(&self, is_ready: bool) -> Result<(), StoreError> {
+        let Some(control) = &self.control else { return Ok(()) };
+        let written = self.write(&**control, is_ready).await;
+        self.read(Instant::now()).await?;
+        self.judge();
+        written
+    }
+
+    async fn write(&self, control: &dyn ControlStore, is_ready: bool) -> Result<(), StoreError> {
+        let key = format!("node/{}", self.name);
+        let known = self.seen.lock().version.take();
+        let expected = match known {
+            Some(version) => version,
+            None => match control.get(&key).await? {
+                None => Version::NONE,
+                Some(document) => {
+                    self.warn_of_namesake(&document);
+                    document.version
+                }
+            },
+        };
+        let ahead_ms = self.seen.lock().clocks.ahead_ms();
+        let body = {
+            let mut own = self.own.lock();
+            (own.beat_at, own.ready, own.ahead_ms) = (clock::now(), is_ready, ahead_ms);
+            serde_json::to_vec(&*own).expect("a heartbeat has only string keys")
+        };
+        match control.compare_and_swap(&key, expected, body.into()).await {
+            Ok(version) => {
+                self.seen.lock().version = Some(version);
+                Ok(())
+            }
+            // Read again at the next beat.
+            Err(StoreError::Conflict) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn warn_of_namesake(&self, document: &Document) {
+        let beat = serde_json::from_slice::<Heartbeat>(&document.body);
+        let own = self.own.lock();
+        if beat.is_ok_and(|beat| beat.instance != own.instance && beat.started_at > own.started_at)
+        {
+            tracing::error!(node = self.name, "another node runs under this name");
+        }
+    }
+
+    /// Reads all heartbeats and notes what they say of the clocks.
+    async fn read(&self, now: Instant) -> Result<Vec<(String, Version, Heartbeat)>, StoreError> {
+        let Some(control) = &self.control else { return Ok(Vec::new()) };
+        let documents = control.list("node/").await?;
+        let read_at = clock::now();
+        let mut all = Vec::with_capacity(documents.len());
+        for (key, document) in documents {
+            let name = key.strip_prefix("node/").unwrap_or(&key).to_owned();
+            // One that another version wrote otherwise says nothing to this one.
+            let Ok(beat) = serde_json::from_slice::<Heartbeat>(&document.body) else { continue };
+            all.push((name, document.version, beat));
+        }
+        let mut seen = self.seen.lock();
+        for (name, version, beat) in all.iter().filter(|(name, ..)| *name != self.name) {
+            let we_are_ahead_ms = beat.ahead_ms.get(&self.name).copied().unwrap_or(0);
+            let (beat_at, leaving) = (beat.beat_at, beat.leaving);
+            let heard = Beat { node: name, version: *version, beat_at, we_are_ahead_ms, leaving };
+            seen.clocks.observe(&heard, read_at, now);
+        }
+        seen.beats = all.iter().map(|(name, _, beat)| (name.clone(), beat.clone())).collect();
+        Ok(all)
+    }
+
+    fn judge(&self) {
+        let seen = self.seen.lock();
+        let version = seen.version.unwrap_or(Version::NONE);
+        let verdict = seen.clocks.verdict(&self.name, version, Instant::now());
+        let strayed = self.strays.swap(verdict.strays, Ordering::Relaxed);
+        let (alive, agreeing) = (verdict.alive, verdict.agreeing);
+        match (strayed, verdict.strays) {
+            (false, true) => tracing::error!(
+                alive,
+                agreeing,
+                "this node's clock strays from its peers': it takes no ballots and counts none \
+                 until the clock is right"
+            ),
+            (true, false) => tracing::warn!(alive, agreeing, "this node's clock agrees again"),
+            _ => {}
+        }
+    }
+}
+
+impl std::fmt::Debug for Nodes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Nodes").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use store::{EmbeddedSettings, EmbeddedStore};
+
+    use super::*;
+
+    fn identity(name: &str) -> Identity {
+        Identity { name: name.into(), url: format!("http://{name}"), roles: Roles::ALL }
+    }
+
+    fn states(nodes: &Nodes) -> Vec<(String, &'static str)> {
+        nodes.list().into_iter().map(|node| (node.node, node.state)).collect()
+    }
+
+    #[tokio::test]
+    async fn nodes_hear_of_each_other_and_a_name_is_taken_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = EmbeddedStore::open(folder.path(), EmbeddedSettings::default()).unwrap();
+        let control: Arc<dyn ControlStore> = store;
+        let a = Nodes::join(Arc::clone(&control), identity("a")).await.unwrap();
+        let beating = tokio::spawn(Arc::clone(&a).beat(|| true));
+        let b = Nodes::join(Arc::clone(&control), identity("b")).await.unwrap();
+        let beating_b = tokio::spawn(Arc::clone(&b).beat(|| true));
+        assert_eq!(states(&b), [("a".into(), "alive"), ("b".into(), "alive")]);
+
+        let namesake = Nodes::join(Arc::clone(&control), identity("a")).await;
+        assert!(namesake.is_err(), "two nodes of one name");
+
+        a.leave().await;
+        beating.abort();
+        tokio::time::sleep(BEAT * 3).await;
+        assert_eq!(states(&b), [("a".into(), "left"), ("b".into(), "alive")]);
+        // Its name is free at once.
+        Nodes::join(Arc::clone(&control), identity("a")).await.unwrap();
+        beating_b.abort();
+    }
+
+    #[tokio::test]
+    async fn a_node_of_its_own_is_alive_and_right() {
+        let alone = Nodes::alone(identity("a"));
+        assert_eq!(states(&alone), [("a".into(), "alive")]);
+        assert!(!alone.clock_strays() && alone.list()[0].ready);
+    }
+}

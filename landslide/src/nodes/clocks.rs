@@ -1,0 +1,272 @@
+//! Whether this node's clock is right, by its peers' heartbeats.
+//!
+//! A heartbeat was written before it was read, however slow the store is. So a peer whose beat is
+//! stamped later than the moment at which this node has read it is ahead of this node by at least
+//! the difference; nothing that a slow store or a pause can do makes that untrue. Each node tells
+//! the others how far they are ahead of it, so both sides of a difference know of it.
+
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    time::{Duration, Instant},
+};
+
+use ballot::Timestamp;
+use store::Version;
+
+/// A clock strays when it lies further from its peers' (DESIGN: Time).
+pub(crate) const STRAY_MAX: Duration = Duration::from_secs(2);
+/// A peer lives when it was seen to beat within this time.
+pub(crate) const ALIVE: Duration = Duration::from_secs(5);
+/// How long a measured difference is believed. A beat is mostly read a moment after it was
+/// written; the best of some seconds comes close to the true difference.
+const WINDOW: Duration = Duration::from_secs(10);
+
+/// A peer's heartbeat, as it was read.
+pub(crate) struct Beat<'a> {
+    pub(crate) node: &'a str,
+    /// Grows with every beat.
+    pub(crate) version: Version,
+    pub(crate) beat_at: Timestamp,
+    /// How far it says that this node is ahead of it, at least; in milliseconds.
+    pub(crate) we_are_ahead_ms: i64,
+    pub(crate) leaving: bool,
+}
+
+/// What this node knows of its peers' clocks.
+#[derive(Debug, Default)]
+pub(crate) struct Clocks {
+    peers: HashMap<String, Peer>,
+}
+
+#[derive(Debug)]
+struct Peer {
+    version: Version,
+    /// When it was last seen to beat: two reads with different versions.
+    beat_seen: Option<Instant>,
+    /// How far it is ahead, at least, in milliseconds, and when that was measured.
+    ahead_ms: VecDeque<(Instant, i64)>,
+    we_are_ahead_ms: i64,
+    leaving: bool,
+}
+
+/// What the clocks say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Verdict {
+    /// This node's clock is the one that is wrong.
+    pub(crate) strays: bool,
+    /// Peers that live.
+    pub(crate) alive: usize,
+    /// Those whose clocks agree with this one.
+    pub(crate) agreeing: usize,
+}
+
+impl Clocks {
+    /// Takes a peer's beat into account. `read_at` is this node's time after the read.
+    pub(crate) fn observe(&mut self, beat: &Beat<'_>, read_at: Timestamp, now: Instant) {
+        let peer = self.peers.entry(beat.node.to_owned()).or_insert_with(|| Peer {
+            version: beat.version,
+            beat_seen: None,
+            ahead_ms: VecDeque::new(),
+            we_are_ahead_ms: 0,
+            leaving: false,
+        });
+        if peer.version != beat.version {
+            peer.version = beat.version;
+            peer.beat_seen = Some(now);
+        }
+        peer.leaving = beat.leaving;
+        peer.we_are_ahead_ms = beat.we_are_ahead_ms;
+        let ahead = (beat.beat_at.as_micros() - read_at.as_micros()) / 1_000;
+        peer.ahead_ms.push_back((now, ahead));
+        while peer.ahead_ms.front().is_some_and(|(at, _)| now.duration_since(*at) > WINDOW) {
+            peer.ahead_ms.pop_front();
+        }
+    }
+
+    /// Who is ahead of this node, and how far at least, in milliseconds: for the next beat.
+    pub(crate) fn ahead_ms(&self) -> BTreeMap<String, i64> {
+        let ahead = self.peers.iter().map(|(node, peer)| (node.clone(), peer.ahead_ms()));
+        ahead.filter(|(_, ahead)| *ahead > 0).collect()
+    }
+
+    /// How far a peer's clock is ahead (or, negative, behind) at least, in milliseconds.
+    pub(crate) fn offset_ms(&self, node: &str) -> Option<i64> {
+        let peer = self.peers.get(node)?;
+        let (ahead, behind) = (peer.ahead_ms().max(0), peer.we_are_ahead_ms.max(0));
+        Some(if ahead >= behind { ahead } else { -behind })
+    }
+
+    /// Whether a peer lives, as far as this node has seen.
+    pub(crate) fn is_alive(&self, node: &str, now: Instant) -> bool {
+        self.peers.get(node).is_some_and(|peer| peer.is_alive(now))
+    }
+
+    /// How long ago a peer was last seen to beat.
+    pub(crate) fn beat_ago(&self, node: &str, now: Instant) -> Option<Duration> {
+        self.peers.get(node)?.beat_seen.map(|seen| now.duration_since(seen))
+    }
+
+    /// Judges this node's clock. Of two camps the larger is right; of two equal ones that with the
+    /// node that has beaten most often: one that was started with a wrong clock yields to those
+    /// that were there before.
+    pub(crate) fn verdict(&self, own: &str, own_version: Version, now: Instant) -> Verdict {
+        let alive = self.peers.iter().filter(|(_, peer)| peer.is_alive(now));
+        let (with, against): (Vec<_>, Vec<_>) = alive.partition(|(_, peer)| peer.agrees());
+        let ours = oldest(&with).into_iter().chain([(own_version, own)]).max();
+        // This node is in the first camp.
+        let strays = match against.len().cmp(&(with.len() + 1)) {
+            std::cmp::Ordering::Less => false,
+            std::cmp::Ordering::Equal => ours < oldest(&against),
+            std::cmp::Ordering::Greater => true,
+        };
+        Verdict { strays, alive: with.len() + against.len(), agreeing: with.len() }
+    }
+}
+
+/// The node of a camp that has beaten most often.
+fn oldest<'a>(camp: &[(&'a String, &Peer)]) -> Option<(Version, &'a str)> {
+    camp.iter().map(|(node, peer)| (peer.version, node.as_str())).max()
+}
+
+impl Peer {
+    fn is_alive(&self, now: Instant) -> bool {
+        !self.leaving && self.beat_seen.is_some_and(|seen| now.duration_since(seen) < ALIVE)
+    }
+
+    fn ahead_ms(&self) -> i64 {
+        self.ahead_ms.iter().map(|(_, ahead)| *ahead).max().unwrap_or(0)
+    }
+
+    fn agrees(&self) -> bool {
+        let most = self.ahead_ms().max(self.we_are_ahead_ms);
+        most <= STRAY_MAX.as_millis() as i64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Nodes with clocks of their own, over a store that takes its time.
+    struct World {
+        start: Instant,
+        nodes: Vec<SimulatedNode>,
+    }
+
+    struct SimulatedNode {
+        name: String,
+        offset_ms: i64,
+        joined_s: u64,
+        clocks: Clocks,
+        version: u64,
+        beat: Option<(u64, i64, BTreeMap<String, i64>)>,
+    }
+
+    const EPOCH_MS: i64 = 1_800_000_000_000;
+
+    impl World {
+        fn new(nodes: &[(i64, u64)]) -> Self {
+            let node = |(n, &(offset_ms, joined_s)): (usize, &(i64, u64))| SimulatedNode {
+                name: format!("node-{n}"),
+                offset_ms,
+                joined_s,
+                clocks: Clocks::default(),
+                version: 0,
+                beat: None,
+            };
+            Self { start: Instant::now(), nodes: nodes.iter().enumerate().map(node).collect() }
+        }
+
+        /// Beats every second; what is written is read `delay_ms` later.
+        fn run(&mut self, from_s: u64, seconds: u64, delay_ms: i64) {
+            for second in from_s..from_s + seconds {
+                let true_ms = EPOCH_MS + second as i64 * 1_000;
+                for node in self.nodes.iter_mut().filter(|node| node.joined_s <= second) {
+                    node.version += 1;
+                    let ahead = node.clocks.ahead_ms();
+                    node.beat = Some((node.version, true_ms + node.offset_ms, ahead));
+                }
+                let now = self.start + Duration::from_secs(second);
+                let beats: Vec<_> =
+                    self.nodes.iter().map(|n| (n.name.clone(), n.beat.clone())).collect();
+                for node in self.nodes.iter_mut().filter(|node| node.joined_s <= second) {
+                    let read_ms = true_ms + delay_ms + node.offset_ms;
+                    for (name, beat) in &beats {
+                        let Some((version, beat_ms, ahead)) = beat else { continue };
+                        if *name == node.name {
+                            continue;
+                        }
+                        let beat = Beat {
+                            node: name,
+                            version: Version(*version),
+                            beat_at: Timestamp::from_micros(beat_ms * 1_000),
+                            we_are_ahead_ms: ahead.get(&node.name).copied().unwrap_or(0),
+                            leaving: false,
+                        };
+                        node.clocks.observe(&beat, Timestamp::from_micros(read_ms * 1_000), now);
+                    }
+                }
+            }
+        }
+
+        fn strays(&self, at_s: u64) -> Vec<bool> {
+            let now = self.start + Duration::from_secs(at_s);
+            let verdict = |node: &SimulatedNode| {
+                node.clocks.verdict(&node.name, Version(node.version), now).strays
+            };
+            self.nodes.iter().map(verdict).collect()
+        }
+    }
+
+    #[test]
+    fn the_one_that_differs_strays_whichever_way() {
+        for offset in [-60_000, -3_000, 3_000, 60_000, 3_600_000] {
+            let mut world = World::new(&[(0, 0), (200, 0), (offset, 0), (-300, 0)]);
+            world.run(0, 5, 40);
+            assert_eq!(world.strays(5), [false, false, true, false], "{offset}");
+        }
+    }
+
+    #[test]
+    fn clocks_within_the_limit_agree() {
+        let mut world = World::new(&[(0, 0), (1_900, 0), (900, 0)]);
+        world.run(0, 20, 5);
+        assert_eq!(world.strays(20), [false; 3]);
+    }
+
+    #[test]
+    fn of_two_the_newcomer_strays() {
+        for offset in [-30_000, 30_000] {
+            let mut world = World::new(&[(0, 0), (offset, 5)]);
+            world.run(0, 10, 20);
+            assert_eq!(world.strays(10), [false, true], "{offset}");
+        }
+    }
+
+    #[test]
+    fn a_slow_store_makes_nobody_stray() {
+        let mut world = World::new(&[(0, 0), (100, 0), (-100, 0)]);
+        for (from_s, delay_ms) in [(0, 0), (1, 8_000), (2, 30_000), (3, 100)] {
+            world.run(from_s, 1, delay_ms);
+            assert_eq!(world.strays(from_s + 1), [false; 3], "{delay_ms}");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_is_set_right_is_believed_again() {
+        let mut world = World::new(&[(0, 0), (0, 0), (5_000, 0)]);
+        world.run(0, 5, 10);
+        assert_eq!(world.strays(5), [false, false, true]);
+        world.nodes[2].offset_ms = 0;
+        world.run(5, 25, 10);
+        assert_eq!(world.strays(30), [false; 3]);
+    }
+
+    #[test]
+    fn the_dead_are_not_asked() {
+        let mut world = World::new(&[(0, 0), (60_000, 0)]);
+        world.run(0, 5, 10);
+        assert_eq!(world.strays(5).iter().filter(|strays| **strays).count(), 1);
+        assert_eq!(world.strays(5 + ALIVE.as_secs()), [false; 2]);
+    }
+}
