@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import subprocess
+import time
 import urllib.error
 import urllib.request
 
@@ -30,7 +31,7 @@ class Network:
 
     def __init__(self, with_namespaces):
         self.with_namespaces = with_namespaces
-        self.namespaces = {}
+        self.namespaces, self.cuts = {}, set()
         if not with_namespaces:
             self.loopback = engines.free_network(9)[0].rpartition(".")[0]
             self.nets = ["127.0.0.0/8"]
@@ -78,11 +79,18 @@ class Network:
             for here, there in ((one, other), (other, one)):
                 ip("-n", self.namespaces[here], "neigh", "replace", there, "lladdr", NOBODY,
                    "nud", "permanent", "dev", "eth0")
+                self.cuts.add((here, there))
 
     def heal(self, one, others):
         for other in others:
             for here, there in ((one, other), (other, one)):
                 ip("-n", self.namespaces[here], "neigh", "del", there, "dev", "eth0")
+                self.cuts.discard((here, there))
+
+    def heal_all(self):
+        while self.cuts:
+            here, there = self.cuts.pop()
+            ip("-n", self.namespaces[here], "neigh", "del", there, "dev", "eth0")
 
     def remove(self):
         if self.with_namespaces:
@@ -288,17 +296,43 @@ class Cluster:
         status, row = self.admin("GET", f"contests/{contest}/counts")
         return row if status == 200 else None
 
-    def where_held(self, contest):
-        """The name of the tally worker that holds a contest's lease, or None."""
-        return holder_of_lease(self.cassandra_addresses, contest,
-                               [node.name for node in self.tallies])
+    def holder(self, contest, seconds=30):
+        """The tally worker that holds a contest's lease."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            name = holder_of_lease(self.cassandra_addresses, contest,
+                                   [node.name for node in self.tallies])
+            for node in self.tallies:
+                if node.name == name:
+                    return node
+            time.sleep(0.2)
+        raise CouldNotCheck(f"nobody holds the lease of {contest}")
+
+    def whole_again(self, seconds=120):
+        """Waits until every Cassandra node sees every replica; gives the seconds it took."""
+        started = time.monotonic()
+        for address in self.cassandra_addresses:
+            while not sees_all(address):
+                if time.monotonic() > started + seconds:
+                    raise CouldNotCheck(f"Cassandra at {address} still misses a replica after "
+                                        f"{seconds} s")
+                time.sleep(0.2)
+        return time.monotonic() - started
+
+
+def sees_all(address):
+    try:
+        cql.query(address, f"SELECT key FROM {KEYSPACE}.documents LIMIT 1", consistency=cql.ALL)
+        return True
+    except (OSError, cql.Refused):
+        return False
 
 
 def holder_of_lease(addresses, contest, names):
     """Looks into the control documents."""
     for address in addresses:
         try:
-            rows = cql.query(address, f"SELECT value FROM {KEYSPACE}.control "
+            rows = cql.query(address, f"SELECT body FROM {KEYSPACE}.documents "
                                       f"WHERE key = 'lease/{contest}'")
         except (OSError, cql.Refused):
             continue

@@ -6,7 +6,7 @@ import socket
 import struct
 
 STARTUP, READY, QUERY, RESULT = 0x01, 0x02, 0x07, 0x08
-QUORUM = 0x0004
+QUORUM, ALL = 0x0004, 0x0005
 ROWS = 0x0002
 VERSION = 0x04
 HEADER = struct.Struct("!BBhBI")
@@ -16,7 +16,7 @@ class Refused(Exception):
     """The server's own words."""
 
 
-def query(address, statement, port=9042, seconds=5):
+def query(address, statement, port=9042, seconds=5, consistency=QUORUM):
     """The rows of a statement as lists of bytes, None where a cell is null."""
     with socket.create_connection((str(address), port), timeout=seconds) as line:
         version = {"CQL_VERSION": "3.0.0"}
@@ -25,7 +25,7 @@ def query(address, statement, port=9042, seconds=5):
             body += short(key) + short(value)
         call(line, STARTUP, body, READY)
         text = statement.encode()
-        body = struct.pack("!I", len(text)) + text + struct.pack("!HB", QUORUM, 0)
+        body = struct.pack("!I", len(text)) + text + struct.pack("!HB", consistency, 0)
         return rows(call(line, QUERY, body, RESULT))
 
 

@@ -127,19 +127,19 @@ def die_with_parent():
 
 class Server:
     """A program that may be started, killed, paused and started again; what it says is appended
-    to one log. Start it from the main thread: Linux ends it with the thread that started it."""
+    to one log, or what it prints to `output`. Start it from the main thread: Linux ends it with the thread that started it."""
 
-    def __init__(self, name, folder, command, environment=None, prefix=()):
-        self.name = name
+    def __init__(self, name, folder, command, environment=None, prefix=(), output=None):
+        self.name, self.output = name, output
         self.log = pathlib.Path(folder) / f"{name}.log"
         self.command = [str(word) for word in (*prefix, *command)]
         self.environment = environment
         self.child = None
 
     def start(self):
-        with open(self.log, "ab") as log:
+        with open(self.log, "ab") as log, open(self.output or self.log, "ab") as output:
             self.child = subprocess.Popen(
-                self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                self.command, stdin=subprocess.DEVNULL, stdout=output, stderr=log,
                 env=self.environment, start_new_session=True, preexec_fn=die_with_parent)
 
     def alive(self):
