@@ -199,6 +199,9 @@ fn settle(lane: &Lane, mut envelope: Envelope, first_sent: Instant, outcome: Out
                     }
                 }
             }
+            if acknowledged > 0 {
+                ledger.note_acknowledgement(Instant::now());
+            }
             ledger.note_latency(lane.number as usize, envelope.due.elapsed(), acknowledged);
             lane.end(&envelope);
         }

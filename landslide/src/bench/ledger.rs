@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use hdrhistogram::Histogram;
@@ -40,6 +40,14 @@ pub(crate) struct Ledger {
     failures: Mutex<BTreeMap<String, u64>>,
     /// Latencies by thread since they were last taken, in microseconds.
     latencies: Vec<Mutex<Histogram<u64>>>,
+    silence: Silence,
+}
+
+/// The longest time without an acknowledgement. Moments are microseconds since `since`, 0 for none.
+struct Silence {
+    since: Instant,
+    last: AtomicU64,
+    longest: AtomicU64,
 }
 
 #[derive(Default)]
@@ -73,6 +81,11 @@ impl Ledger {
             refused: Mutex::default(),
             failures: Mutex::default(),
             latencies: (0..threads).map(|_| Mutex::new(histogram())).collect(),
+            silence: Silence {
+                since: Instant::now(),
+                last: AtomicU64::new(0),
+                longest: AtomicU64::new(0),
+            },
         }
     }
 
@@ -142,6 +155,21 @@ impl Ledger {
         }
     }
 
+    /// Notes that an acknowledgement came at this moment.
+    pub(crate) fn note_acknowledgement(&self, now: Instant) {
+        let now = now.duration_since(self.silence.since).as_micros().max(1) as u64;
+        // The threads' clocks are one, but they may come here in another order.
+        let last = self.silence.last.fetch_max(now, Relaxed);
+        if last != 0 {
+            self.silence.longest.fetch_max(now.saturating_sub(last), Relaxed);
+        }
+    }
+
+    /// The longest time without an acknowledgement, between the first and the last.
+    pub(crate) fn longest_silence(&self) -> Duration {
+        Duration::from_micros(self.silence.longest.load(Relaxed))
+    }
+
     /// Ballots refused, by problem type.
     pub(crate) fn refused(&self) -> BTreeMap<String, u64> {
         self.refused.lock().clone()
@@ -182,5 +210,27 @@ fn add(counters: &Mutex<BTreeMap<String, u64>>, name: &str) {
         None => {
             counters.insert(name.to_owned(), 1);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_silence_lies_between_acknowledgements() {
+        let ledger = Ledger::new(1, 1);
+        let at = |ms| ledger.note_acknowledgement(ledger.silence.since + Duration::from_millis(ms));
+        // Before the first there is none.
+        at(5_000);
+        assert_eq!(ledger.longest_silence(), Duration::ZERO);
+        at(5_100);
+        at(7_350);
+        at(7_400);
+        assert_eq!(ledger.longest_silence(), Duration::from_millis(2_250));
+        // A thread that comes late does not make a silence that was none.
+        at(6_000);
+        at(9_000);
+        assert_eq!(ledger.longest_silence(), Duration::from_millis(2_250));
     }
 }

@@ -32,6 +32,8 @@ pub(crate) struct Report {
     pub(crate) requests: Requests,
     /// From when a ballot was due to its acknowledgement, retries included.
     pub(crate) latency_ms: Latency,
+    /// Longest time without an acknowledgement, between the first and the last.
+    pub(crate) silence_ms_max: f64,
     pub(crate) check: Check,
 }
 
@@ -159,6 +161,7 @@ impl Report {
                 failures: ledger.failures(),
             },
             latency_ms: Latency::of(latencies),
+            silence_ms_max: ledger.longest_silence().as_secs_f64() * 1_000.0,
             check,
         }
     }
@@ -182,6 +185,7 @@ impl fmt::Display for Report {
             f,
             "latency in ms: p50 {p50:.1}, p90 {p90:.1}, p99 {p99:.1}, p99.9 {p99_9:.1}, max {max:.1}"
         )?;
+        writeln!(f, "longest time without an acknowledgement: {:.1} ms", self.silence_ms_max)?;
         let Requests { sent, retries, copies, cuts, failures } = &self.requests;
         writeln!(
             f,
