@@ -160,6 +160,11 @@ class LandslideNode(engines.Server):
     def ready(self):
         return get(f"{self.url}/readyz")[0] == 200
 
+    def counts(self, contest):
+        """The counts row as this node has it, or None."""
+        status, text = get(f"{self.url}/v1/admin/contests/{contest}/counts")
+        return json.loads(text) if status == 200 else None
+
     def metric(self, name, labels=""):
         """The sum of a counter over its series whose labels contain `labels`; None if it does not
         answer."""
@@ -290,11 +295,6 @@ class Cluster:
             return status, json.loads(text or "null")
         except ValueError:
             return status, text
-
-    def counts(self, contest):
-        """The counts row, or None."""
-        status, row = self.admin("GET", f"contests/{contest}/counts")
-        return row if status == 200 else None
 
     def holder(self, contest, seconds=30):
         """The tally worker that holds a contest's lease."""
