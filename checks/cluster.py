@@ -14,12 +14,12 @@ import urllib.request
 
 import cql
 import engines
-from node import ROOT, TOKEN, CouldNotCheck, free_port, say
+from node import ROOT, TOKEN, CouldNotCheck, NotStarted, free_port, say
 
 HAPROXY_CONFIG = ROOT / "deploy/haproxy.cfg"
 KEYSPACE = "landslide"
 NODE_PORT = 8080
-NODE_SECONDS = 60
+NODE_SECONDS = 90
 CASSANDRAS, INTAKES, TALLIES, BALANCERS = 3, 2, 2, 2
 # A unicast address that nobody has: what is sent there vanishes.
 NOBODY = "02:00:00:00:00:ff"
@@ -159,6 +159,19 @@ class LandslideNode(engines.Server):
 
     def ready(self):
         return get(f"{self.url}/readyz")[0] == 200
+
+    def until_ready(self, seconds):
+        """A node that does not reach its store when it starts ends; a supervisor starts it again."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                return super().until_ready(max(1, deadline - time.monotonic()))
+            except NotStarted:
+                if self.alive() or time.monotonic() > deadline \
+                        or "store is unavailable" not in self.tail(1):
+                    raise
+                say(f"  {self.name} did not reach its store; it is started again")
+                self.start()
 
     def counts(self, contest):
         """The counts row as this node has it, or None."""
