@@ -222,6 +222,14 @@ class Cluster:
         if not self.binary.exists():
             raise CouldNotCheck(f"{self.binary} is not built")
         self.network = Network(with_namespaces)
+        try:
+            self.describe(heap, more)
+        except BaseException:
+            self.network.remove()
+            raise
+
+    def describe(self, heap, more):
+        """Says what each process is; starts none."""
         at = self.network.address
         self.cassandra_addresses = [at(number) for number in range(1, CASSANDRAS + 1)]
         hosts = ",".join(f"{host}:{engines.CQL_PORT}" for host in self.cassandra_addresses)
