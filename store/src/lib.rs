@@ -4,6 +4,8 @@
 
 use std::sync::Arc;
 
+#[cfg(feature = "dynamodb")]
+pub mod dynamodb;
 pub mod embedded;
 pub mod faulty;
 
@@ -12,6 +14,8 @@ pub mod conformance;
 
 mod planted;
 
+#[cfg(feature = "dynamodb")]
+pub use dynamodb::{DynamoDbSettings, DynamoDbStore};
 pub use embedded::{EmbeddedSettings, EmbeddedStore, OpenError};
 pub use faulty::{FaultSettings, FaultyStore};
 
