@@ -5,6 +5,10 @@ pub mod settings;
 
 pub mod serve;
 
+mod notify;
+
+pub mod health;
+
 pub mod recount;
 
 pub mod wiring;
