@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use landslide::{
     bench, demo,
+    health::{self, HealthOptions},
     recount::{self, RecountOptions},
     schema::{self, SchemaOptions},
     serve,
@@ -37,6 +38,8 @@ enum Command {
     /// Count again from the ballots alone, and compare with the published row
     #[command(after_help = RECOUNT_EXAMPLES)]
     Recount(RecountOptions),
+    /// Ask a node whether it is ready; exit code 0 says yes
+    Health(HealthOptions),
 }
 
 const SERVE_EXAMPLES: &str = "\
@@ -86,6 +89,7 @@ fn main() -> ExitCode {
                 Command::Bench(options) => bench::run(*options).await,
                 Command::Schema(options) => schema::run(options).await,
                 Command::Recount(options) => recount::run(options).await,
+                Command::Health(options) => health::run(options).await,
             }
         });
         // A worker that hangs must not keep the process.
