@@ -30,3 +30,5 @@ mod secret;
 pub mod bench;
 
 pub mod demo;
+
+pub mod plan;

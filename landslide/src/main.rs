@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use landslide::{
-    bench, demo,
+    bench, demo, plan,
     recount::{self, RecountOptions},
     serve,
     settings::ServeOptions,
@@ -33,6 +33,8 @@ enum Command {
     /// Count again from the ballots alone, and compare with the published row
     #[command(after_help = RECOUNT_EXAMPLES)]
     Recount(RecountOptions),
+    /// How many machines a vote needs, what they cost, and what breaks first
+    Plan(plan::Options),
 }
 
 const SERVE_EXAMPLES: &str = "\
@@ -73,6 +75,7 @@ fn main() -> ExitCode {
                 Command::Demo(options) => demo::run(options).await,
                 Command::Bench(options) => bench::run(*options).await,
                 Command::Recount(options) => recount::run(options).await,
+                Command::Plan(options) => plan::run(&options),
             }
         });
         // A worker that hangs must not keep the process.
