@@ -43,3 +43,5 @@ mod secret;
 pub mod bench;
 
 pub mod demo;
+
+pub mod plan;

@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 use landslide::{
     bench, demo,
     health::{self, HealthOptions},
+    plan,
     recount::{self, RecountOptions},
     schema::{self, SchemaOptions},
     serve,
@@ -40,6 +41,8 @@ enum Command {
     Recount(RecountOptions),
     /// Ask a node whether it is ready; exit code 0 says yes
     Health(HealthOptions),
+    /// How many machines a vote needs, what they cost, and what breaks first
+    Plan(plan::Options),
 }
 
 const SERVE_EXAMPLES: &str = "\
@@ -90,6 +93,7 @@ fn main() -> ExitCode {
                 Command::Schema(options) => schema::run(options).await,
                 Command::Recount(options) => recount::run(options).await,
                 Command::Health(options) => health::run(options).await,
+                Command::Plan(options) => plan::run(&options),
             }
         });
         // A worker that hangs must not keep the process.
