@@ -217,18 +217,18 @@ class Balancer(engines.Server):
 class Cluster:
     """Three Cassandra nodes, two intakes, two tally workers, two balancers. Use it as a block."""
 
-    def __init__(self, binary, folder, with_namespaces, heap="1G", more=None):
+    def __init__(self, binary, folder, with_namespaces, heap="1G", more=None, quick=False):
         self.binary, self.folder = pathlib.Path(binary), pathlib.Path(folder)
         if not self.binary.exists():
             raise CouldNotCheck(f"{self.binary} is not built")
         self.network = Network(with_namespaces)
         try:
-            self.describe(heap, more)
+            self.describe(heap, more, quick)
         except BaseException:
             self.network.remove()
             raise
 
-    def describe(self, heap, more):
+    def describe(self, heap, more, quick):
         """Says what each process is; starts none."""
         at = self.network.address
         self.cassandra_addresses = [at(number) for number in range(1, CASSANDRAS + 1)]
@@ -240,7 +240,7 @@ class Cluster:
                      "LANDSLIDE_BALLOTS_BURST": "1000000", **(more or {})}
         self.cassandras = [
             engines.Cassandra(index, self.cassandra_addresses, self.folder, heap,
-                              prefix=self.network.prefix_of(address))
+                              prefix=self.network.prefix_of(address), quick=quick)
             for index, address in enumerate(self.cassandra_addresses)]
         self.intakes = [self.intake(n, at(10 + n)) for n in range(1, INTAKES + 1)]
         self.tallies = [

@@ -12,6 +12,10 @@ pub mod serve;
 
 pub mod schema;
 
+mod notify;
+
+pub mod health;
+
 pub mod recount;
 
 pub mod wiring;
@@ -39,3 +43,5 @@ mod secret;
 pub mod bench;
 
 pub mod demo;
+
+pub mod plan;

@@ -5,6 +5,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use landslide::{
     bench, demo,
+    health::{self, HealthOptions},
+    plan,
     recount::{self, RecountOptions},
     schema::{self, SchemaOptions},
     serve,
@@ -37,6 +39,10 @@ enum Command {
     /// Count again from the ballots alone, and compare with the published row
     #[command(after_help = RECOUNT_EXAMPLES)]
     Recount(RecountOptions),
+    /// Ask a node whether it is ready; exit code 0 says yes
+    Health(HealthOptions),
+    /// How many machines a vote needs, what they cost, and what breaks first
+    Plan(plan::Options),
 }
 
 const SERVE_EXAMPLES: &str = "\
@@ -86,6 +92,8 @@ fn main() -> ExitCode {
                 Command::Bench(options) => bench::run(*options).await,
                 Command::Schema(options) => schema::run(options).await,
                 Command::Recount(options) => recount::run(options).await,
+                Command::Health(options) => health::run(options).await,
+                Command::Plan(options) => plan::run(&options),
             }
         });
         // A worker that hangs must not keep the process.

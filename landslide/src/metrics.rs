@@ -22,6 +22,9 @@ pub struct Metrics {
     registry: Registry,
     pub(crate) acknowledged: Counter,
     pub(crate) refused: Family<Reason, Counter>,
+    pub(crate) ready: Gauge,
+    pub(crate) clock_strays: Gauge,
+    pub(crate) nodes_alive: Gauge,
     pub(crate) connections: Gauge,
     pub(crate) waiting_ballots: Gauge,
     pub(crate) tally_runs: Family<Outcome, Counter>,
@@ -61,6 +64,9 @@ impl Metrics {
             registry: Registry::with_prefix("landslide"),
             acknowledged: Counter::default(),
             refused: Family::default(),
+            ready: Gauge::default(),
+            clock_strays: Gauge::default(),
+            nodes_alive: Gauge::default(),
             connections: Gauge::default(),
             waiting_ballots: Gauge::default(),
             tally_runs: Family::default(),
@@ -88,6 +94,21 @@ impl Metrics {
             "requests_refused",
             "Requests that got a problem, by its name",
             self.refused.clone(),
+        );
+        registry.register(
+            "ready",
+            "1 if a balancer may send voters here, as /readyz says",
+            self.ready.clone(),
+        );
+        registry.register(
+            "clock_strays",
+            "1 if the clock strays from the other nodes'",
+            self.clock_strays.clone(),
+        );
+        registry.register(
+            "nodes_alive",
+            "Nodes on this store that this one hears of, itself included",
+            self.nodes_alive.clone(),
         );
         registry.register("connections", "Open connections", self.connections.clone());
         registry.register(

@@ -7,6 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     logging,
+    notify::{self, notify},
     settings::{ServeOptions, Settings},
     wiring::Running,
 };
@@ -24,6 +25,7 @@ pub async fn run(options: ServeOptions) -> Result<ExitCode> {
     let url = running.url();
     tracing::info!(url, store = %settings.store, "taking votes");
     announce(&url);
+    notify(notify::READY);
     let failed = running.failed();
     tokio::select! {
         _ = terminate.recv() => {}
@@ -34,6 +36,7 @@ pub async fn run(options: ServeOptions) -> Result<ExitCode> {
         }
     }
     tracing::info!("told to end: committing what was accepted");
+    notify(notify::STOPPING);
     tokio::select! {
         stopped = running.stop() => stopped?,
         _ = interrupt.recv() => {

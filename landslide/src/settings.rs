@@ -86,7 +86,7 @@ options! {
     /// closes its connections [default: 1s]
     drain: Span, "LANDSLIDE_DRAIN", "TIME";
     /// Log level: error, warn, info, debug, trace; also by module, as in info,tally=debug
-    /// [default: info,fjall=warn,lsm_tree=warn]
+    /// [default: info,fjall=warn,lsm_tree=warn,scylla=warn,aws=warn]
     log: String, "LANDSLIDE_LOG", "LEVEL";
     /// Logs as text or json [default: text]
     log_format: LogFormat, "LANDSLIDE_LOG_FORMAT", "FORMAT";
@@ -170,7 +170,9 @@ impl Options {
             queue_ballots_max: self.queue_ballots_max.unwrap_or(50_000).max(1),
             tally_schedule: self.tally_schedule.unwrap_or_else(|| "*/2 * * * * *".into()),
             drain: self.drain.map_or(Duration::from_secs(1), |span| span.0),
-            log: self.log.unwrap_or_else(|| "info,fjall=warn,lsm_tree=warn".into()),
+            log: self
+                .log
+                .unwrap_or_else(|| "info,fjall=warn,lsm_tree=warn,scylla=warn,aws=warn".into()),
             log_format: self.log_format.unwrap_or(LogFormat::Text),
         })
     }

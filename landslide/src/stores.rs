@@ -66,16 +66,24 @@ impl FromStr for StoreAddress {
                     text.parse::<DynamoDbSettings>().map_err(|error| error.to_string())?;
                 Ok(Self::DynamoDb(Box::new(settings)))
             }
-            Some(scheme @ ("cql" | "dynamodb")) => Err(format!(
-                "this program was built without the {scheme} backend; build it with \
-                 cargo build --release --features {scheme}"
-            )),
+            #[cfg(not(feature = "cql"))]
+            Some("cql") => Err(not_built("cql")),
+            #[cfg(not(feature = "dynamodb"))]
+            Some("dynamodb") => Err(not_built("dynamodb")),
             _ => Err(format!(
                 "{text:?} is not a store: embedded:DIR, cql://host,host/keyspace or \
                  dynamodb://region/prefix"
             )),
         }
     }
+}
+
+#[cfg(not(all(feature = "cql", feature = "dynamodb")))]
+fn not_built(backend: &str) -> String {
+    format!(
+        "this program was built without the {backend} backend; build it with \
+         cargo build --release --features {backend}"
+    )
 }
 
 impl fmt::Display for StoreAddress {

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 #[cfg(feature = "cql")]
 pub mod cql;
+#[cfg(feature = "dynamodb")]
+pub mod dynamodb;
 pub mod embedded;
 pub mod faulty;
 
@@ -16,6 +18,8 @@ mod planted;
 
 #[cfg(feature = "cql")]
 pub use cql::{CqlSettings, CqlStore};
+#[cfg(feature = "dynamodb")]
+pub use dynamodb::{DynamoDbSettings, DynamoDbStore};
 pub use embedded::{EmbeddedSettings, EmbeddedStore, OpenError};
 pub use faulty::{FaultSettings, FaultyStore};
 

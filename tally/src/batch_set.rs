@@ -5,10 +5,16 @@
 
 use ballot::{BatchId, BatchSet, Slug};
 use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use store::{ControlStore, StoreError, Version};
+
+use crate::map::{CountError, Pulse};
 
 /// Batch ids of one document: 256 KB.
 const PART_IDS: usize = 16_384;
+
+/// Parts that are written at once: most of a write's time is waiting for replicas.
+const PARTS_AT_ONCE: usize = 8;
 
 /// Why a set cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -30,22 +36,28 @@ pub(crate) fn name(ids: &[BatchId]) -> BatchSet {
     BatchSet { batches: ids.len() as u64, digest: hasher.finalize().to_hex().to_string() }
 }
 
-/// Stores a set, so that [`load_batch_set`] finds it by its name.
+/// Stores a set, so that [`load_batch_set`] finds it by its name. Millions of batches make hundreds
+/// of parts: the pulse keeps the lease meanwhile.
 pub(crate) async fn save(
     control: &dyn ControlStore,
     contest: &Slug,
     set: &BatchSet,
     ids: &[BatchId],
-) -> Result<(), StoreError> {
-    for (part, ids) in ids.chunks(PART_IDS).enumerate() {
+    pulse: &dyn Pulse,
+) -> Result<(), CountError> {
+    let parts = ids.chunks(PART_IDS).enumerate();
+    let write = |(part, ids): (usize, &[BatchId])| {
+        let key = key(contest, set, part);
         let body: Vec<u8> = ids.iter().flat_map(|id| *id.as_bytes()).collect();
-        match control.compare_and_swap(&key(contest, set, part), Version::NONE, body.into()).await {
-            // Under this key nobody writes anything else.
-            Ok(_) | Err(StoreError::Conflict) => {}
-            Err(error) => return Err(error),
+        async move {
+            match control.compare_and_swap(&key, Version::NONE, body.into()).await {
+                // Under this key nobody writes anything else.
+                Ok(_) | Err(StoreError::Conflict) => pulse.beat().await,
+                Err(error) => Err(error.into()),
+            }
         }
-    }
-    Ok(())
+    };
+    stream::iter(parts.map(write)).buffer_unordered(PARTS_AT_ONCE).try_collect().await
 }
 
 /// The ids of the batches that a final or certified row counts, ascending; checked against their

@@ -4,10 +4,7 @@ use std::{io, path::Path, sync::Arc};
 
 use anyhow::{Context, bail, ensure};
 use hyper::Uri;
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
-};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::{
     TlsConnector,
     rustls::{
@@ -18,7 +15,9 @@ use tokio_rustls::{
     },
 };
 
-/// A node's address, read from a URL.
+use super::endpoints::{Endpoints, Resolve, System};
+
+/// A node's address, read from a URL. Its host may have several: two balancers behind one name.
 #[derive(Clone)]
 pub(crate) struct Address {
     /// The URL without a trailing slash.
@@ -27,8 +26,7 @@ pub(crate) struct Address {
     pub(crate) authority: String,
     /// What stands before `/v1`, empty mostly.
     pub(crate) prefix: String,
-    host: String,
-    port: u16,
+    endpoints: Arc<Endpoints>,
     tls: Option<(TlsConnector, ServerName<'static>)>,
 }
 
@@ -46,6 +44,15 @@ pub(crate) enum Trust<'a> {
 impl Address {
     /// Reads `http://host:port` or `https://host:port`, maybe with a path that goes before `/v1`.
     pub(crate) fn parse(url: &str, trust: Trust<'_>) -> anyhow::Result<Self> {
+        Self::resolved_by(url, trust, Arc::new(System))
+    }
+
+    /// The same, with a resolver of one's own.
+    pub(crate) fn resolved_by(
+        url: &str,
+        trust: Trust<'_>,
+        resolver: Arc<dyn Resolve>,
+    ) -> anyhow::Result<Self> {
         let wrong = || format!("{url:?} is not a URL such as http://127.0.0.1:8080");
         let uri: Uri = url.parse().with_context(wrong)?;
         let (host, authority) = match (uri.host(), uri.authority()) {
@@ -67,15 +74,20 @@ impl Address {
             url: url.trim_end_matches('/').to_owned(),
             authority: authority.to_owned(),
             prefix: uri.path().trim_end_matches('/').to_owned(),
-            host,
-            port: uri.port_u16().unwrap_or(port),
+            endpoints: Arc::new(Endpoints::new(host, uri.port_u16().unwrap_or(port), resolver)),
             tls,
         })
     }
 
-    /// Opens a connection.
-    pub(crate) async fn connect(&self) -> io::Result<Box<dyn Stream>> {
-        let tcp = TcpStream::connect((self.host.as_str(), self.port)).await?;
+    /// Whether the host has another address to go to.
+    pub(crate) fn has_others(&self) -> bool {
+        self.endpoints.has_others()
+    }
+
+    /// Opens a connection to one of the host's addresses: the one whose `turn` it is, or the next
+    /// that answers.
+    pub(crate) async fn connect(&self, turn: usize) -> io::Result<Box<dyn Stream>> {
+        let tcp = self.endpoints.connect(turn).await?;
         tcp.set_nodelay(true)?;
         Ok(match &self.tls {
             None => Box::new(tcp),
@@ -174,13 +186,13 @@ mod tests {
     #[test]
     fn reads_urls() {
         let plain = parse("http://127.0.0.1:8080/").unwrap();
-        assert_eq!((plain.host.as_str(), plain.port), ("127.0.0.1", 8080));
+        assert_eq!((plain.endpoints.host.as_str(), plain.endpoints.port), ("127.0.0.1", 8080));
         assert_eq!((plain.authority.as_str(), plain.prefix.as_str()), ("127.0.0.1:8080", ""));
         let tls = parse("https://vote.example/tv/").unwrap();
-        assert_eq!((tls.port, tls.prefix.as_str()), (443, "/tv"));
+        assert_eq!((tls.endpoints.port, tls.prefix.as_str()), (443, "/tv"));
         assert!(tls.tls.is_some());
         let six = parse("http://[::1]:8080").unwrap();
-        assert_eq!((six.host.as_str(), six.authority.as_str()), ("::1", "[::1]:8080"));
+        assert_eq!((six.endpoints.host.as_str(), six.authority.as_str()), ("::1", "[::1]:8080"));
     }
 
     #[test]

@@ -238,7 +238,8 @@ impl Api {
         let started = Instant::now();
         for attempt in 0.. {
             let address = &self.addresses[attempt % self.addresses.len()];
-            let why = match send(address, &call).await {
+            let round = attempt / self.addresses.len();
+            let why = match send(address, round, &call).await {
                 Ok(reply) if !is_away(reply.status) => return Ok(reply),
                 Ok(reply) => reply.status.to_string(),
                 Err(error) => error.to_string(),
@@ -254,8 +255,8 @@ impl Api {
     }
 }
 
-async fn send(address: &Address, call: &Call) -> Result<Reply, NoReply> {
-    Connection::open(address, CALL_TIMEOUT).await?.send(address, call, CALL_TIMEOUT).await
+async fn send(address: &Address, round: usize, call: &Call) -> Result<Reply, NoReply> {
+    Connection::open(address, round, CALL_TIMEOUT).await?.send(address, call, CALL_TIMEOUT).await
 }
 
 fn is_away(status: StatusCode) -> bool {

@@ -78,7 +78,7 @@ pub(crate) enum Outcome {
 
 /// Sends what the lane says is due until all is over.
 pub(super) async fn send_until_over(lane: &Lane, number: u32) {
-    let mut client = Client { lane, connection: None, address: (lane.number + number) as usize };
+    let mut client = Client { lane, connection: None, turn: (lane.number + number) as usize };
     while let Some(mut envelope) = lane.next().await {
         let first_sent = *envelope.first_sent.get_or_insert_with(Instant::now);
         let outcome = client.attempt(&envelope).await;
@@ -89,8 +89,8 @@ pub(super) async fn send_until_over(lane: &Lane, number: u32) {
 struct Client<'a> {
     lane: &'a Lane,
     connection: Option<Connection>,
-    /// Which node; counts on without end.
-    address: usize,
+    /// Which URL, and round by round which address of its host; counts on without end.
+    turn: usize,
 }
 
 impl Client<'_> {
@@ -112,13 +112,14 @@ impl Client<'_> {
 
     async fn exchange(&mut self, envelope: &Envelope) -> Outcome {
         let plan = &self.lane.common.plan;
-        let address = &plan.addresses[self.address % plan.addresses.len()];
+        let address = &plan.addresses[self.turn % plan.addresses.len()];
+        let round = self.turn / plan.addresses.len();
         let mut connection = match self.kept().await {
             Some(connection) => connection,
-            None => match Connection::open(address, plan.timeout).await {
+            None => match Connection::open(address, round, plan.timeout).await {
                 Ok(connection) => connection,
                 Err(error) => {
-                    self.address += 1;
+                    self.turn += 1;
                     let jitter = self.lane.rng.borrow_mut().f64();
                     sleep(CONNECT_PAUSE.mul_f64(0.5 + jitter)).await;
                     return failed(&error);
@@ -144,16 +145,17 @@ impl Client<'_> {
             Ok(reply) => {
                 let outcome = judge(&reply, envelope);
                 if matches!(outcome, Outcome::Failed { .. }) {
-                    self.address += 1;
+                    self.turn += 1;
                 }
-                // Kept unless the next node is another one.
-                if plan.addresses.len() == 1 || !matches!(outcome, Outcome::Failed { .. }) {
+                // Kept unless the next one goes elsewhere.
+                let goes_elsewhere = plan.addresses.len() > 1 || address.has_others();
+                if !goes_elsewhere || !matches!(outcome, Outcome::Failed { .. }) {
                     self.connection = Some(connection);
                 }
                 outcome
             }
             Err(error) => {
-                self.address += 1;
+                self.turn += 1;
                 failed(&error)
             }
         }

@@ -64,9 +64,13 @@ pub(super) enum NoReply {
 }
 
 impl Connection {
-    /// Connects, within `patience`.
-    pub(super) async fn open(address: &Address, patience: Duration) -> Result<Self, NoReply> {
-        let stream = match timeout(patience, address.connect()).await {
+    /// Connects, within `patience`, to the address of the host whose `turn` it is, or the next.
+    pub(super) async fn open(
+        address: &Address,
+        turn: usize,
+        patience: Duration,
+    ) -> Result<Self, NoReply> {
+        let stream = match timeout(patience, address.connect(turn)).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
                 return Err(NoReply::NotSent("connection refused"));

@@ -12,6 +12,7 @@ pub(crate) mod profile;
 pub(crate) mod address;
 pub(crate) mod api;
 mod connection;
+mod endpoints;
 
 pub(crate) mod ballots;
 pub(crate) mod client;

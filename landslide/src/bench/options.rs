@@ -42,7 +42,8 @@ Exit code:
 #[derive(Args, Clone, Debug)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Options {
-    /// Address of a node; repeat it for more: the next is used when one fails
+    /// Address of a node or balancer; repeat it for more, or give a host name with more than one
+    /// address: the next is used when one fails
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
     pub(crate) url: Vec<String>,
 

@@ -70,8 +70,15 @@ pub(super) async fn bench(options: &Options) -> Result<Check, Failure> {
 
 /// One run.
 pub(super) async fn measure(options: &Options) -> Result<Report, Failure> {
+    measure_at(options, addresses(options).map_err(Failure::usage)?).await
+}
+
+/// One run against these nodes.
+pub(super) async fn measure_at(
+    options: &Options,
+    addresses: Arc<[Address]>,
+) -> Result<Report, Failure> {
     let material = Material::read(options).map_err(Failure::usage)?;
-    let addresses = addresses(options).map_err(Failure::usage)?;
     let token = options.admin_token.as_deref();
     let api =
         Api::new(Arc::clone(&addresses), options.contest.clone(), token, options.give_up_after)?;

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeSet, HashMap},
     io,
+    net::SocketAddr,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -11,6 +12,7 @@ use ballot::{BallotId, Device, Timestamp};
 use bytes::Bytes;
 use clap::Parser;
 use fastrand::Rng;
+use futures_util::future::BoxFuture;
 use http_body_util::{BodyExt, Full};
 use hyper::{
     Method, Request, Response, StatusCode, body::Incoming, header::RETRY_AFTER,
@@ -19,13 +21,18 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::AbortHandle,
+};
 
 use super::{
     Failure,
+    address::{Address, Trust},
+    endpoints::Resolve,
     options::Options,
     report::{Check, Checked, Report},
-    run::measure,
+    run::{measure, measure_at},
 };
 
 /// How the server misbehaves.
@@ -337,6 +344,51 @@ async fn the_next_address_is_used_when_one_is_down_and_a_server_may_come_back() 
     equal(&report);
     assert_eq!(report.ballots.acknowledged, 400);
     assert!(report.requests.failures["connection refused"] > 0, "{report}");
+}
+
+/// Two balancers behind one name, the first of which is killed: its connections are reset, and new
+/// ones refused.
+#[tokio::test]
+async fn the_second_address_of_a_name_takes_the_clients_of_the_first() {
+    struct Two(u16);
+    impl Resolve for Two {
+        fn resolve<'a>(&'a self, _: &'a str, _: u16) -> BoxFuture<'a, io::Result<Vec<SocketAddr>>> {
+            let both = [[127, 0, 0, 1], [127, 0, 0, 2]].map(|host| (host, self.0).into());
+            Box::pin(async move { Ok(both.to_vec()) })
+        }
+    }
+    let server = shared(Fault::None);
+    let first = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = first.local_addr().unwrap().port();
+    let second = TcpListener::bind(("127.0.0.2", port)).await.unwrap();
+    let killed = Arc::new(Mutex::new(Vec::new()));
+    let first = tokio::spawn({
+        let (server, killed) = (Arc::clone(&server), Arc::clone(&killed));
+        async move {
+            while let Ok((stream, _)) = first.accept().await {
+                let answering = tokio::spawn(answer_all(stream, Arc::clone(&server)));
+                killed.lock().push(answering.abort_handle());
+            }
+        }
+    });
+    tokio::spawn(serve(second, Arc::clone(&server)));
+    let kill = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        first.abort();
+        let _ = first.await;
+        let killed = std::mem::take(&mut *killed.lock());
+        killed.iter().for_each(AbortHandle::abort);
+        killed.len()
+    };
+    let url = "http://vote.example";
+    let options = options(url, "--votes 400 --connections 8 --rate 400");
+    let address = Address::resolved_by(url, Trust::Anything, Arc::new(Two(port))).unwrap();
+    let (report, killed) = tokio::join!(measure_at(&options, [address].into()), kill);
+    let report = report.unwrap();
+    equal(&report);
+    assert_eq!(report.ballots.acknowledged, 400);
+    // The load's own are half of them; the calls around it come and go.
+    assert!(killed >= 4, "{killed} connections to the first");
 }
 
 #[tokio::test]

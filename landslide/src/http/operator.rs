@@ -48,6 +48,10 @@ pub(crate) async fn metrics(State(worker): State<SharedWorker>) -> Response {
     let node = &worker.node;
     let waiting = i64::try_from(node.intake.waiting_ballots()).unwrap_or(i64::MAX);
     node.metrics.waiting_ballots.set(waiting);
+    node.metrics.ready.set(node.not_ready().is_none().into());
+    node.metrics.clock_strays.set(node.nodes.clock_strays().into());
+    let alive = node.nodes.list().iter().filter(|node| node.state == "alive").count();
+    node.metrics.nodes_alive.set(i64::try_from(alive).unwrap_or(i64::MAX));
     // Worked out when it is asked for: an age that stood still would hide a tally that does.
     node.metrics.counts_age.clear();
     for live in node.contests.all() {

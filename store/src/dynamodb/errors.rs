@@ -1,0 +1,54 @@
+//! What the service's errors mean to a caller.
+
+use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+
+use crate::{ConnectError, StoreError};
+
+/// An error of a request in the contract's words.
+///
+/// Nearly all are [`StoreError::Unavailable`]: throttling, faults of the service, time-outs, lost
+/// connections, and also credentials that have expired or a table that is being restored, since
+/// an operator's hand may bring those back before the callers' patience ends.
+pub(super) fn store_error<E>(doing: &str, error: SdkError<E>) -> StoreError
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    let detail = sentence(doing, &error);
+    match error {
+        // The request could not even be made from its input.
+        SdkError::ConstructionFailure(_) => StoreError::Invalid(detail.into()),
+        SdkError::ServiceError(error) if error.err().code() == Some("ValidationException") => {
+            StoreError::Invalid(detail.into())
+        }
+        _ => StoreError::Unavailable(detail.into()),
+    }
+}
+
+/// An error of a request while the store is opened.
+pub(super) fn connect_error<E>(doing: &str, error: SdkError<E>) -> ConnectError
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    ConnectError::Unavailable(sentence(doing, &error).into())
+}
+
+/// What is stored is not what this program wrote.
+pub(super) fn corrupt(detail: impl Into<String>) -> StoreError {
+    StoreError::Corrupt(detail.into().into())
+}
+
+fn sentence<E>(doing: &str, error: &SdkError<E>) -> String
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    match (error.code(), error.message()) {
+        (Some(code), Some(message)) => format!("{doing}: {code}: {message}"),
+        (Some(code), None) => format!("{doing}: {code}"),
+        // The chain of causes, without the program's insides that follow it.
+        _ => {
+            let chain = DisplayErrorContext(error).to_string();
+            let causes = chain.split_once(" (").map_or(chain.as_str(), |(causes, _)| causes);
+            format!("{doing}: {causes}")
+        }
+    }
+}
