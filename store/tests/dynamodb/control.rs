@@ -176,7 +176,7 @@ async fn a_reader_whose_parts_are_gone_reads_again() {
         let proxy = Proxy::before(&settings).await;
         let reader = DynamoDbStore::connect(&proxy.settings).await.unwrap();
         let (reached, at_the_parts) = tokio::sync::oneshot::channel();
-        let (go_on, wait) = std::sync::mpsc::channel::<()>();
+        let (go_on, wait) = std::sync::mpsc::sync_channel::<()>(1);
         let mut reached = Some(reached);
         proxy.judge(move |request| {
             if request.body.contains("parts/")
