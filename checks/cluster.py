@@ -14,12 +14,12 @@ import urllib.request
 
 import cql
 import engines
-from node import ROOT, TOKEN, CouldNotCheck, free_port, say
+from node import ROOT, TOKEN, CouldNotCheck, NotStarted, free_port, say
 
 HAPROXY_CONFIG = ROOT / "deploy/haproxy.cfg"
 KEYSPACE = "landslide"
 NODE_PORT = 8080
-NODE_SECONDS = 60
+NODE_SECONDS = 90
 CASSANDRAS, INTAKES, TALLIES, BALANCERS = 3, 2, 2, 2
 # A unicast address that nobody has: what is sent there vanishes.
 NOBODY = "02:00:00:00:00:ff"
@@ -160,6 +160,24 @@ class LandslideNode(engines.Server):
     def ready(self):
         return get(f"{self.url}/readyz")[0] == 200
 
+    def until_ready(self, seconds):
+        """A node that does not reach its store when it starts ends; a supervisor starts it again."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                return super().until_ready(max(1, deadline - time.monotonic()))
+            except NotStarted:
+                if self.alive() or time.monotonic() > deadline \
+                        or "store is unavailable" not in self.tail(1):
+                    raise
+                say(f"  {self.name} did not reach its store; it is started again")
+                self.start()
+
+    def counts(self, contest):
+        """The counts row as this node has it, or None."""
+        status, text = get(f"{self.url}/v1/admin/contests/{contest}/counts")
+        return json.loads(text) if status == 200 else None
+
     def metric(self, name, labels=""):
         """The sum of a counter over its series whose labels contain `labels`; None if it does not
         answer."""
@@ -204,6 +222,14 @@ class Cluster:
         if not self.binary.exists():
             raise CouldNotCheck(f"{self.binary} is not built")
         self.network = Network(with_namespaces)
+        try:
+            self.describe(heap, more)
+        except BaseException:
+            self.network.remove()
+            raise
+
+    def describe(self, heap, more):
+        """Says what each process is; starts none."""
         at = self.network.address
         self.cassandra_addresses = [at(number) for number in range(1, CASSANDRAS + 1)]
         hosts = ",".join(f"{host}:{engines.CQL_PORT}" for host in self.cassandra_addresses)
@@ -290,11 +316,6 @@ class Cluster:
             return status, json.loads(text or "null")
         except ValueError:
             return status, text
-
-    def counts(self, contest):
-        """The counts row, or None."""
-        status, row = self.admin("GET", f"contests/{contest}/counts")
-        return row if status == 200 else None
 
     def holder(self, contest, seconds=30):
         """The tally worker that holds a contest's lease."""

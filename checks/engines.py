@@ -23,7 +23,7 @@ ENGINES = {"cassandra": "cassandra-5.0.6", "dynamodb": "dynamodb-3.3.1"}
 # Pinned: what copies the jars is part of the recipe.
 COPY = "org.apache.maven.plugins:maven-dependency-plugin:2.8:copy-dependencies"
 PACKAGES = {"java": "openjdk-17-jre-headless", "mvn": "maven", "haproxy": "haproxy",
-            "ip": "iproute2"}
+            "ip": "iproute2", "openssl": "openssl"}
 CQL_PORT, GOSSIP_PORT = 9042, 7000
 # Three at once on two cores with other work; alone it is a quarter of this.
 CASSANDRA_SECONDS, DYNAMODB_SECONDS = 240, 60
