@@ -32,7 +32,7 @@ use tokio_rustls::TlsConnector;
 
 use super::{
     session::CONNECTION_TIMEOUT,
-    settings::{CqlAuthority, CqlSettings, CqlTls},
+    settings::{CqlAuthority, CqlSettings, CqlTls, PORT},
 };
 use crate::ConnectError;
 
@@ -111,8 +111,14 @@ impl AddressTranslator for Tunnels {
         &self,
         node: &UntranslatedPeer,
     ) -> Result<SocketAddr, TranslationError> {
-        let address = node.untranslated_address();
-        self.tunnel(address).await.map_err(|error| TranslationError::IoError(Arc::new(error)))
+        // The driver has a node's port from its own connection: that of a tunnel. Nodes of one
+        // cluster listen on one port, but for those that the settings know better.
+        let ip = node.untranslated_address().ip();
+        let known = self.hosts.iter().find(|host| host.ip() == ip).or(self.hosts.first());
+        let port = known.map_or(PORT, SocketAddr::port);
+        self.tunnel(SocketAddr::new(ip, port))
+            .await
+            .map_err(|error| TranslationError::IoError(Arc::new(error)))
     }
 }
 
