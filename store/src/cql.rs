@@ -14,6 +14,7 @@ mod scan;
 mod schema;
 mod session;
 mod settings;
+mod tls;
 
 use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 

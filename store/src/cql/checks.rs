@@ -171,7 +171,8 @@ pub(super) async fn commit_log(
     let nodes = cluster.get_nodes_info();
     let answers = nodes.iter().map(async |node| {
         let answer = ask(session, node).await;
-        (node.address.to_string(), answer)
+        // By its id too: behind a tunnel or a translated address the address says little.
+        (format!("{} (host id {})", node.address, node.host_id), answer)
     });
     let answers = futures_util::future::join_all(answers).await;
     check_sync(settings.periodic_accepted, &answers)

@@ -7,7 +7,10 @@ use scylla::{
     errors::{DbError, ExecutionError, RequestAttemptError},
 };
 
-use super::settings::{CqlSettings, Replication};
+use super::{
+    checks,
+    settings::{CqlSettings, Replication},
+};
 use crate::ConnectError;
 
 /// Of the tables as they are made here. A program opens only a keyspace of its own version.
@@ -130,9 +133,13 @@ pub(super) async fn apply(
         Found::Version(version) => return Err(other_version(settings, &version)),
         Found::Nothing => {}
     }
-    for (what, cql) in statements(settings) {
+    for (number, (what, cql)) in statements(settings).into_iter().enumerate() {
         session.query_unpaged(cql, ()).await.map_err(|error| not_made(&what, &error))?;
         done.push(format!("made {what}, if it was not there"));
+        if number == 0 {
+            // Of a keyspace that was there, and of a new one for which there are too few nodes.
+            checks::replication(session, settings).await?;
+        }
     }
     let what = "the version of the tables";
     session

@@ -14,11 +14,11 @@ use scylla::{
     statement::{Consistency, SerialConsistency, Statement, prepared::PreparedStatement},
 };
 
-use super::{coordinators::Coordinators, error, settings::CqlSettings};
+use super::{coordinators::Coordinators, error, settings::CqlSettings, tls::Tunnels};
 use crate::{ConnectError, StoreError};
 
 /// How long a connection may take until it can be used.
-const CONNECTION_TIMEOUT: Duration = Duration::from_secs(2);
+pub(super) const CONNECTION_TIMEOUT: Duration = Duration::from_secs(2);
 /// How often a connection is asked whether it lives, and how long it has for the answer; the
 /// driver warns of less than a second each. A paused node's connections are gone after the sum.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_millis(1_100);
@@ -40,7 +40,6 @@ pub(super) async fn open(settings: &CqlSettings) -> Result<Session, ConnectError
         .request_timeout(Some(REQUEST_TIMEOUT))
         .build();
     let mut builder = SessionBuilder::new()
-        .known_nodes(&settings.hosts)
         .default_execution_profile_handle(profile.into_handle())
         .connection_timeout(CONNECTION_TIMEOUT)
         .keepalive_interval(KEEPALIVE_INTERVAL)
@@ -48,6 +47,14 @@ pub(super) async fn open(settings: &CqlSettings) -> Result<Session, ConnectError
         .pool_size(PoolSize::PerHost(CONNECTIONS_A_NODE))
         .keyspaces_to_fetch([&settings.keyspace])
         .tcp_nodelay(true);
+    builder = match &settings.tls {
+        None => builder.known_nodes(&settings.hosts),
+        Some(tls) => {
+            let tunnels = Tunnels::new(settings, tls).await?;
+            let points = tunnels.contact_points().await?;
+            builder.known_nodes_addr(points).address_translator(tunnels)
+        }
+    };
     if let Some(user) = &settings.user {
         builder = builder.user(user, settings.password.as_deref().unwrap_or_default());
     }

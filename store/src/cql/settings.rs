@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, num::NonZeroU8, path::PathBuf, str::FromSt
 use crate::ConnectError;
 
 /// The port of the native protocol where the address names none.
-const PORT: u16 = 9042;
+pub(super) const PORT: u16 = 9042;
 /// Copies of everything where the address does not say.
 const REPLICATION: NonZeroU8 = NonZeroU8::new(3).expect("not zero");
 /// What Cassandra takes as a keyspace's name.

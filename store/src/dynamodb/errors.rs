@@ -1,6 +1,8 @@
 //! What the service's errors mean to a caller.
 
-use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use std::{error::Error, iter::successors};
+
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
 use crate::{ConnectError, StoreError};
 
@@ -11,7 +13,7 @@ use crate::{ConnectError, StoreError};
 /// an operator's hand may bring those back before the callers' patience ends.
 pub(super) fn store_error<E>(doing: &str, error: SdkError<E>) -> StoreError
 where
-    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    E: ProvideErrorMetadata + Error + Send + Sync + 'static,
 {
     let detail = sentence(doing, &error);
     match error {
@@ -27,7 +29,7 @@ where
 /// An error of a request while the store is opened.
 pub(super) fn connect_error<E>(doing: &str, error: SdkError<E>) -> ConnectError
 where
-    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    E: ProvideErrorMetadata + Error + Send + Sync + 'static,
 {
     ConnectError::Unavailable(sentence(doing, &error).into())
 }
@@ -39,16 +41,15 @@ pub(super) fn corrupt(detail: impl Into<String>) -> StoreError {
 
 fn sentence<E>(doing: &str, error: &SdkError<E>) -> String
 where
-    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    E: ProvideErrorMetadata + Error + Send + Sync + 'static,
 {
     match (error.code(), error.message()) {
         (Some(code), Some(message)) => format!("{doing}: {code}: {message}"),
         (Some(code), None) => format!("{doing}: {code}"),
-        // The chain of causes, without the program's insides that follow it.
         _ => {
-            let chain = DisplayErrorContext(error).to_string();
-            let causes = chain.split_once(" (").map_or(chain.as_str(), |(causes, _)| causes);
-            format!("{doing}: {causes}")
+            let causes = successors(Some(error as &dyn Error), |&cause| cause.source());
+            let causes: Vec<String> = causes.map(ToString::to_string).collect();
+            format!("{doing}: {}", causes.join(": "))
         }
     }
 }

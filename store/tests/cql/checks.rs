@@ -57,6 +57,18 @@ async fn copies_are_counted() {
     assert!(matches!(&error, ConnectError::Unsafe(_)), "{error:?}");
 }
 
+/// A schema that asks for more copies than there are nodes says so, and makes no tables.
+#[tokio::test]
+async fn a_schema_for_more_nodes_than_there_are_is_refused() {
+    let Some(mut settings) = cluster::new_settings() else { return };
+    settings.replication = Replication::Everywhere(NonZeroU8::new(50).unwrap());
+    let error = CqlStore::apply_schema(&settings).await.unwrap_err();
+    assert!(matches!(&error, ConnectError::Unsafe(_)), "{error:?}");
+    settings.replication = Replication::Everywhere(NonZeroU8::MIN);
+    let error = refusal(&settings).await;
+    assert!(!matches!(&error, ConnectError::Unavailable(_)), "{error:?}");
+}
+
 /// A cluster that is away is unavailable, and nobody waits for it for long. Needs none.
 #[tokio::test]
 async fn a_cluster_that_is_away_is_unavailable() {

@@ -12,3 +12,4 @@ mod checks;
 mod cluster;
 mod conformance;
 mod puts;
+mod tls;

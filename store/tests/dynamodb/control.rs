@@ -165,6 +165,48 @@ async fn a_reader_sees_one_whole_version_while_others_write() {
     assert!(reader.await.unwrap() > Version(1), "nothing was read while it was written");
 }
 
+/// The reader has seen the document's item; before it reads the parts, they are replaced.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_reader_whose_parts_are_gone_reads_again() {
+    let Some(settings) = server::settings().await else { return };
+    let writer = DynamoDbStore::connect(&settings).await.unwrap();
+    let key: Arc<str> = server::name("overtaken").into();
+    swap(&writer, &key, 0, largest(0)).await;
+    for (version, listed) in [(1, false), (2, true)] {
+        let proxy = Proxy::before(&settings).await;
+        let reader = DynamoDbStore::connect(&proxy.settings).await.unwrap();
+        let (reached, at_the_parts) = tokio::sync::oneshot::channel();
+        let (go_on, wait) = std::sync::mpsc::sync_channel::<()>(1);
+        let mut reached = Some(reached);
+        proxy.judge(move |request| {
+            if request.body.contains("parts/")
+                && let Some(reached) = reached.take()
+            {
+                reached.send(()).unwrap();
+                // Blocks a thread of the proxy; the writer does not go through it.
+                let _ = wait.recv();
+            }
+            Fate::Forward
+        });
+        let read = {
+            let key = key.clone();
+            tokio::spawn(async move {
+                if listed {
+                    reader.list(&key).await.unwrap().remove(0).1
+                } else {
+                    reader.get(&key).await.unwrap().unwrap()
+                }
+            })
+        };
+        at_the_parts.await.unwrap();
+        let body = largest(u8::try_from(version).unwrap());
+        swap(&writer, &key, version, body.clone()).await;
+        go_on.send(()).unwrap();
+        let document = read.await.unwrap();
+        assert!(document.version == Version(version + 1) && document.body == body);
+    }
+}
+
 #[tokio::test]
 async fn a_document_whose_part_is_missing_is_corrupt() {
     let Some(settings) = server::settings().await else { return };

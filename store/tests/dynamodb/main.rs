@@ -10,5 +10,6 @@ mod conformance;
 mod control;
 mod faults;
 mod proxy;
+mod reads;
 mod schema;
 mod server;
