@@ -1,6 +1,7 @@
 """A cluster of a check's own: Cassandra nodes, intakes, tally workers and balancers, each a process
 that can be started, killed, paused and cut off, and all gone afterwards."""
 
+import csv
 import json
 import os
 import pathlib
@@ -173,6 +174,10 @@ class LandslideNode(engines.Server):
                 say(f"  {self.name} did not reach its store; it is started again")
                 self.start()
 
+    def knows_open(self, contest):
+        status, text = get(f"{self.url}/v1/contests/{contest}")
+        return status == 200 and json.loads(text).get("opens_at") is not None
+
     def counts(self, contest):
         """The counts row as this node has it, or None."""
         status, text = get(f"{self.url}/v1/admin/contests/{contest}/counts")
@@ -316,6 +321,23 @@ class Cluster:
             return status, json.loads(text or "null")
         except ValueError:
             return status, text
+
+    def open_contest(self, contest, seconds=60):
+        """Makes a contest of ten TV series and opens it; returns when every intake takes votes."""
+        with open(ROOT / "landslide/data/tv-series.csv", encoding="utf-8") as table:
+            choices = [{"choice": line["choice"], "title": line["title"]}
+                       for line in csv.DictReader(table)]
+        definition = {"title": "Your favourite TV series", "results": "live", "choices": choices}
+        deadline = time.monotonic() + seconds
+        steps = [
+            lambda: self.admin("PUT", f"contests/{contest}", definition)[0] in (200, 201),
+            lambda: self.admin("POST", f"contests/{contest}/open")[0] == 200,
+            *(lambda node=node: node.knows_open(contest) for node in self.intakes)]
+        for step in steps:
+            while not step():
+                if time.monotonic() > deadline:
+                    raise CouldNotCheck(f"the contest {contest} is not open within {seconds} s")
+                time.sleep(0.2)
 
     def holder(self, contest, seconds=30):
         """The tally worker that holds a contest's lease."""
