@@ -67,7 +67,9 @@ class Network:
 
     def outside(self, number):
         """The address of a process that is never cut off."""
-        return f"127.0.0.1:{free_port()}" if self.with_namespaces else f"{self.loopback}.{number}:{NODE_PORT}"
+        if self.with_namespaces:
+            return f"127.0.0.1:{free_port()}"
+        return f"{self.loopback}.{number}:{NODE_PORT}"
 
     def prefix_of(self, address):
         """What a command starts with to run at that address."""
@@ -278,7 +280,8 @@ class Cluster:
             nodes = [*self.intakes, *self.tallies]
             seconds = engines.start_together(nodes, NODE_SECONDS)
             seconds += engines.start_together(self.balancers, NODE_SECONDS)
-            say(f"{INTAKES} intakes, {TALLIES} tally workers, {BALANCERS} balancers: {seconds:.0f} s")
+            say(f"{INTAKES} intakes, {TALLIES} tally workers, {BALANCERS} balancers: "
+                f"{seconds:.0f} s")
             return self
         except BaseException:
             self.end()
@@ -323,7 +326,7 @@ class Cluster:
             return status, text
 
     def open_contest(self, contest, seconds=60):
-        """Makes a contest of ten TV series and opens it; returns when every intake takes votes."""
+        """Makes a contest of ten TV series and opens it; returns when every node knows."""
         with open(ROOT / "landslide/data/tv-series.csv", encoding="utf-8") as table:
             choices = [{"choice": line["choice"], "title": line["title"]}
                        for line in csv.DictReader(table)]
@@ -332,7 +335,8 @@ class Cluster:
         steps = [
             lambda: self.admin("PUT", f"contests/{contest}", definition)[0] in (200, 201),
             lambda: self.admin("POST", f"contests/{contest}/open")[0] == 200,
-            *(lambda node=node: node.knows_open(contest) for node in self.intakes)]
+            *(lambda node=node: node.knows_open(contest)
+              for node in [*self.intakes, *self.tallies])]
         for step in steps:
             while not step():
                 if time.monotonic() > deadline:

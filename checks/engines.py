@@ -157,7 +157,8 @@ def die_with_parent():
 
 class Server:
     """A program that may be started, killed, paused and started again; what it says is appended
-    to one log, or what it prints to `output`. Start it from the main thread: Linux ends it with the thread that started it."""
+    to one log, or what it prints to `output`. Start it from the main thread: Linux ends it with the
+    thread that started it."""
 
     def __init__(self, name, folder, command, environment=None, prefix=(), output=None):
         self.name, self.output = name, output
