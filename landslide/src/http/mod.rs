@@ -7,6 +7,7 @@ mod client;
 mod gateway;
 mod openapi;
 mod operator;
+mod page_cache;
 mod pages;
 mod problem;
 mod public;
@@ -50,12 +51,14 @@ fn router(worker: SharedWorker) -> Router {
         .route("/docs", get(pages::docs))
         .route("/docs/{*path}", get(pages::docs_asset))
         .route("/assets/{*path}", get(pages::asset))
+        .route("/v1/time", get(public::time))
         .route("/v1/contests/{contest}", get(public::contest))
         .route("/v1/contests/{contest}/results", get(public::results))
         .route("/v1/contests/{contest}/results/stream", get(public::results_stream));
     if roles.intake {
         router = router
             .route("/c/{contest}", get(pages::vote).post(pages::cast))
+            .route("/c/{contest}/embed", get(pages::vote_embedded).post(pages::cast_embedded))
             .route("/v1/contests/{contest}/ballots", post(cast_ballot))
             .route("/v1/contests/{contest}/batches", post(gateway::record_batch));
     }

@@ -9,6 +9,7 @@ mod http {
     mod admin;
     mod ballots;
     mod gateways;
+    mod pages;
     mod public;
     mod tls;
 }
