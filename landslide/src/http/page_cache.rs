@@ -18,7 +18,10 @@ use hyper::{
 use parking_lot::Mutex;
 
 use super::public::matches;
-use crate::{contests::LiveContest, pages};
+use crate::{
+    contests::LiveContest,
+    pages::{self, WallLook},
+};
 
 /// Pages kept by one worker; past this all are dropped and rendered again as they are asked for.
 const PAGES_MAX: usize = 512;
@@ -40,7 +43,16 @@ pub(crate) struct PageKey {
     pub(crate) language: &'static str,
     /// Whether the address names the language: then the page's links do, too.
     pub(crate) by_address: bool,
-    pub(crate) embedded: bool,
+    pub(crate) view: View,
+}
+
+/// Which of a contest's pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum View {
+    Vote,
+    VoteEmbedded,
+    Results,
+    Wall(WallLook),
 }
 
 /// What a page was made from; once that has changed the page is made again.

@@ -22,7 +22,7 @@ use super::{
     InPath, body,
     cast::{self, Submission},
     client::Client,
-    page_cache::{self, MadeFrom, PageKey, Rendered},
+    page_cache::{self, MadeFrom, PageKey, Rendered, View},
     problem::{Problem, ProblemKind},
     public,
     server::{SharedWorker, Worker},
@@ -95,11 +95,38 @@ pub(crate) async fn cast_embedded(
 async fn voter_page(worker: &Worker, slug: &str, page: Page, headers: &HeaderMap) -> Response {
     let live = worker.node.contests.get_fresh(slug).await.filter(|live| live.is_public());
     let Some(live) = live else { return not_there(page) };
+    let view = if page.embedded { View::VoteEmbedded } else { View::Vote };
+    let public_url = worker.node.public_url.as_ref();
+    kept_page(worker, &live, page, view, headers, |phase, counts| {
+        let shown = VoterPage {
+            page,
+            contest: &live.slug,
+            definition: &live.contest,
+            phase,
+            results: counts,
+            refusal: None,
+            chosen: None,
+            public_url,
+        };
+        shown.render()
+    })
+    .await
+}
+
+/// A page of a contest that is the same for everybody: with its counts, if it shows them.
+pub(super) async fn kept_page(
+    worker: &Worker,
+    live: &Arc<LiveContest>,
+    page: Page,
+    view: View,
+    headers: &HeaderMap,
+    render: impl FnOnce(Phase, Option<&Counts>) -> String,
+) -> Response {
     let now = clock::now();
     let phase = live.contest.hours.phase(now);
-    let counts = shown_counts(worker, &live).await;
+    let counts = shown_counts(worker, live).await;
     let from = MadeFrom {
-        live: Arc::clone(&live),
+        live: Arc::clone(live),
         phase,
         generation: counts.as_ref().map(|counts| counts.generation),
     };
@@ -107,20 +134,9 @@ async fn voter_page(worker: &Worker, slug: &str, page: Page, headers: &HeaderMap
         contest: live.slug.clone(),
         language: page.language.tag,
         by_address: page.by_address,
-        embedded: page.embedded,
+        view,
     };
-    let rendered = worker.pages.get(&key, from, || {
-        let shown = VoterPage {
-            page,
-            contest: &live.slug,
-            definition: &live.contest,
-            phase,
-            results: counts.as_deref(),
-            refusal: None,
-            chosen: None,
-        };
-        shown.render()
-    });
+    let rendered = worker.pages.get(&key, from, || render(phase, counts.as_deref()));
     let kept = page_cache::cache_control(live.contest.hours, now);
     let mut response = rendered.response(headers, &kept);
     let language = HeaderValue::from_static(page.language.tag);
@@ -245,6 +261,7 @@ fn refused_page(
         results: None,
         refusal: Some(refusal),
         chosen,
+        public_url: None,
     };
     own_page(status(refusal), shown.render(), Some(live), page)
 }
@@ -259,7 +276,7 @@ fn keeping(mut response: Response, device: Option<Device>, client: Client, page:
 }
 
 /// In which language a visitor reads: what the address asks for, else what the browser does.
-fn visitor(uri: &Uri, headers: &HeaderMap, embedded: bool) -> Page {
+pub(super) fn visitor(uri: &Uri, headers: &HeaderMap, embedded: bool) -> Page {
     let query = uri.query().unwrap_or_default();
     let mut pairs = form_urlencoded::parse(query.as_bytes());
     let asked = pairs.find(|(name, _)| name == "lang");
@@ -367,7 +384,7 @@ fn file(asset: &Asset, kept: &'static str, headers: &HeaderMap) -> Response {
     response
 }
 
-fn not_there(page: Page) -> Response {
+pub(super) fn not_there(page: Page) -> Response {
     own_page(StatusCode::NOT_FOUND, pages::not_found(page), None, page)
 }
 

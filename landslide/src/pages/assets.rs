@@ -123,7 +123,7 @@ macro_rules! asset {
     };
 }
 
-static ASSETS: LazyLock<[(&str, Asset); 18]> = LazyLock::new(|| {
+static ASSETS: LazyLock<[(&str, Asset); 24]> = LazyLock::new(|| {
     [
         asset!("style.css", CSS),
         asset!("admin.css", CSS),
@@ -136,6 +136,12 @@ static ASSETS: LazyLock<[(&str, Asset); 18]> = LazyLock::new(|| {
         asset!("search.js", JAVASCRIPT),
         asset!("embed.js", JAVASCRIPT),
         asset!("results.js", JAVASCRIPT),
+        asset!("results.css", CSS),
+        asset!("results-feed.js", JAVASCRIPT),
+        asset!("results-page.js", JAVASCRIPT),
+        asset!("calm-order.js", JAVASCRIPT),
+        asset!("wall.css", CSS),
+        asset!("wall.js", JAVASCRIPT),
         asset!("counts-table.js", JAVASCRIPT),
         asset!("times.js", JAVASCRIPT),
         asset!("words.js", JAVASCRIPT),

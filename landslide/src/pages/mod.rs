@@ -21,6 +21,11 @@ pub(crate) use language::Language;
 
 mod words;
 
+mod show;
+#[cfg(feature = "card")]
+pub(crate) use show::card_text;
+pub(crate) use show::{ResultsPage, WallLook, WallPage};
+
 mod voter;
 pub(crate) use voter::{ConfirmPage, Page, RecordedPage, VoterPage, contests, not_found};
 

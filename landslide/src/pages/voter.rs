@@ -12,8 +12,10 @@ use super::{
     assets::VOTER_STYLE,
     language::Filled,
     render,
+    show::Preview,
     words::{self, HoursInWords, Moment},
 };
+use crate::PublicUrl;
 
 /// What every voters' page has around it.
 #[derive(Clone, Copy, Debug)]
@@ -28,17 +30,17 @@ pub(crate) struct Page {
 
 impl Page {
     /// A message.
-    fn say(&self, key: &str) -> &'static str {
+    pub(super) fn say(&self, key: &str) -> &'static str {
         self.language.say(key)
     }
 
     /// The rules that stand in the page.
-    fn style(&self) -> &'static str {
+    pub(super) fn style(&self) -> &'static str {
         &VOTER_STYLE.text
     }
 
     /// What keeps the language in a link of ours.
-    fn query(&self) -> String {
+    pub(super) fn query(&self) -> String {
         if self.by_address { format!("?lang={}", self.language.tag) } else { String::new() }
     }
 
@@ -86,6 +88,8 @@ pub(crate) struct VoterPage<'a> {
     pub(crate) refusal: Option<Refusal>,
     /// What the form had chosen.
     pub(crate) chosen: Option<&'a Slug>,
+    /// Where the public finds the site, for link previews.
+    pub(crate) public_url: Option<&'a PublicUrl>,
 }
 
 impl VoterPage<'_> {
@@ -115,6 +119,7 @@ impl VoterPage<'_> {
             chosen: self.chosen.map(Slug::as_str),
             choices: choices.collect(),
             results: self.results.map(|counts| Results::new(counts, page.language)),
+            preview: self.public_url.map(|url| Preview::new(url, self.contest, page)),
             receipt: None,
         })
     }
@@ -239,6 +244,7 @@ struct VoterTemplate<'a> {
     chosen: Option<&'a str>,
     choices: Vec<ChoiceInWords<'a>>,
     results: Option<Results<'a>>,
+    preview: Option<Preview>,
     /// Always `None`: the script fills the receipt in.
     receipt: Option<Receipt<'a>>,
 }
@@ -288,21 +294,21 @@ struct Receipt<'a> {
     ballot_id: BallotId,
 }
 
-struct Results<'a> {
+pub(super) struct Results<'a> {
     /// How many, how settled, how fresh; as markup.
     state: String,
-    rows: Vec<ResultsRow<'a>>,
+    pub(super) rows: Vec<ResultsRow<'a>>,
 }
 
-struct ResultsRow<'a> {
-    choice: &'a str,
-    title: &'a str,
-    votes: String,
-    share: String,
+pub(super) struct ResultsRow<'a> {
+    pub(super) choice: &'a str,
+    pub(super) title: &'a str,
+    pub(super) votes: String,
+    pub(super) share: String,
 }
 
 impl<'a> Results<'a> {
-    fn new(counts: &'a Counts, language: &Language) -> Self {
+    pub(super) fn new(counts: &'a Counts, language: &Language) -> Self {
         let row = |row: &'a ChoiceVotes| ResultsRow {
             choice: row.choice.as_str(),
             title: &row.title,

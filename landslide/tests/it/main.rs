@@ -11,6 +11,7 @@ mod http {
     mod gateways;
     mod pages;
     mod public;
+    mod show;
     mod tls;
 }
 

@@ -67,8 +67,17 @@ fn page(definition: &Contest, now: &str, refusal: Option<Refusal>) -> String {
     let phase = definition.hours.phase(time(now));
     let chosen = Some(&chosen);
     let page = around("en");
-    VoterPage { page, contest: &contest, definition, phase, results: None, refusal, chosen }
-        .render()
+    VoterPage {
+        page,
+        contest: &contest,
+        definition,
+        phase,
+        results: None,
+        refusal,
+        chosen,
+        public_url: None,
+    }
+    .render()
 }
 
 fn confirm(definition: &Contest, refusal: Option<Refusal>) -> String {
@@ -100,6 +109,7 @@ fn every_page(tag: &str, title: &str) -> Vec<String> {
         results: Some(&counts),
         refusal: Some(Refusal::ChoiceMissing),
         chosen: None,
+        public_url: None,
     };
     let embedded = VoterPage { page: Page { embedded: true, ..page }, ..voter };
     let empty = std::iter::empty::<(&Slug, &Contest)>();
@@ -292,6 +302,7 @@ fn results_are_there_only_if_shown() {
             results,
             refusal: None,
             chosen: None,
+            public_url: None,
         };
         page.render()
     };
