@@ -10,7 +10,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use ballot::{Counts, CountsStatus, Slug, Timestamp};
@@ -31,7 +31,11 @@ const LOOKS_QUIET_MAX: u32 = 30;
 /// How many groups the viewers of a contest are told in.
 const LANES: usize = 16;
 /// Between two groups: what a group's writes may take, so that ballots come in between.
-const LANE_PAUSE: Duration = Duration::from_millis(15);
+const LANE_PAUSE: Duration = Duration::from_millis(30);
+/// Events a second that the viewers of a contest cost at most: some 2 % of a processor. Where more
+/// watch, counts come less often, up to the longest pause; a change of their status comes at once.
+const EVENTS_PER_SECOND: usize = 1_000;
+const PAUSE_MAX: Duration = Duration::from_secs(10);
 
 /// The contests that are being watched, and their results as they are sent.
 #[derive(Debug)]
@@ -188,8 +192,8 @@ impl Board {
         self.lanes[lane].subscribe()
     }
 
-    fn is_watched(&self) -> bool {
-        self.lanes.iter().any(|lane| lane.receiver_count() > 0)
+    fn viewers(&self) -> usize {
+        self.lanes.iter().map(watch::Sender::receiver_count).sum()
     }
 
     /// Tells all viewers, lane by lane.
@@ -203,10 +207,17 @@ impl Board {
     }
 }
 
+/// How long so many viewers wait for the next counts, at least.
+fn pause(viewers: usize) -> Duration {
+    let millis = viewers.saturating_mul(1_000) / EVENTS_PER_SECOND;
+    Duration::from_millis(millis as u64).min(PAUSE_MAX)
+}
+
 /// Looks at a contest's counts for all its viewers, until there are none.
 async fn look(node: Arc<Node>, slug: Slug, board: Arc<Board>) {
     let mut sent: Option<Arc<Encoded>> = None;
     let mut update = Update::default();
+    let mut told_at = Instant::now();
     let mut looks_quiet = 0;
     loop {
         let Some(live) = node.contests.get(slug.as_str()) else { break };
@@ -217,8 +228,12 @@ async fn look(node: Arc<Node>, slug: Slug, board: Arc<Board>) {
             }
             let encoded = counts.map(|counts| node.streams.encoded(&node.metrics, &counts));
             if let Some(encoded) = encoded
-                && sent.as_ref().is_none_or(|sent| sent.of != encoded.of)
+                && sent.as_ref().is_none_or(|sent| {
+                    let is_due = told_at.elapsed() >= pause(board.viewers());
+                    sent.of != encoded.of && (is_due || sent.of.0 != encoded.of.0)
+                })
             {
+                told_at = Instant::now();
                 update = Update { event: encoded.event.clone(), number: update.number + 1 };
                 sent = Some(encoded);
                 looks_quiet = 0;
@@ -235,7 +250,7 @@ async fn look(node: Arc<Node>, slug: Slug, board: Arc<Board>) {
         if !watched.get(&slug).is_some_and(|known| Arc::ptr_eq(known, &board)) {
             return;
         }
-        if !board.is_watched() {
+        if board.viewers() == 0 {
             watched.remove(&slug);
             return;
         }
@@ -252,6 +267,13 @@ mod tests {
     fn place() -> Place {
         let permit = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
         Place { _permit: permit, open: Gauge::default() }
+    }
+
+    #[test]
+    fn the_more_watch_the_less_often() {
+        assert_eq!(pause(1), Duration::from_millis(1));
+        assert_eq!(pause(5_000), Duration::from_secs(5));
+        assert_eq!(pause(usize::MAX), PAUSE_MAX);
     }
 
     #[tokio::test]

@@ -16,6 +16,7 @@ use super::{
     api::{Row, RowBallots},
     check::Comparison,
     ledger::Ledger,
+    watch::Streams,
 };
 
 /// The report of a run; `--json` prints it with these names.
@@ -32,6 +33,9 @@ pub(crate) struct Report {
     pub(crate) requests: Requests,
     /// From when a ballot was due to its acknowledgement, retries included.
     pub(crate) latency_ms: Latency,
+    /// Of those who watched meanwhile, if there were any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) streams: Option<Streams>,
     pub(crate) check: Check,
 }
 
@@ -159,6 +163,7 @@ impl Report {
                 failures: ledger.failures(),
             },
             latency_ms: Latency::of(latencies),
+            streams: None,
             check,
         }
     }
@@ -203,6 +208,16 @@ impl fmt::Display for Report {
                 "  given up: {} ballots; {} of them may be recorded all the same",
                 count(unknown + not_recorded),
                 count(*unknown)
+            )?;
+        }
+        if let Some(Streams { opened, ended, events, bytes }) = self.streams {
+            writeln!(
+                f,
+                "{} streams of results: {} events, {} bytes; {} ended early",
+                count(opened),
+                count(events),
+                count(bytes),
+                count(ended)
             )?;
         }
         writeln!(f)?;

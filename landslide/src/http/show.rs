@@ -13,6 +13,7 @@ use hyper::{
     header::{
         CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HOST, HeaderName, HeaderValue,
     },
+    http::uri::Authority,
 };
 
 use super::{
@@ -137,7 +138,7 @@ fn url_of_request(worker: &Worker, request: &Request<Body>, client: Client) -> O
     let headers = request.headers();
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     // Over HTTP/2 it is part of the address.
-    let authority = request.uri().authority().map(|authority| authority.as_str());
+    let authority = request.uri().authority().map(Authority::as_str);
     let authority = authority.or_else(|| text(HOST))?;
     let forwarded = text(HeaderName::from_static("x-forwarded-proto"));
     let forwarded = forwarded.filter(|_| worker.node.limits.trusts(client.peer));
