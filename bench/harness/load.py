@@ -26,6 +26,20 @@ def vote(address, connections, seconds, choice="uniform", pause_ms=0):
     return figures
 
 
+def watched(program, address, contest, token, connections, seconds, streams):
+    """Runs `landslide bench`, with that many streams of results open meanwhile; its report."""
+    command = [
+        program, "bench", "--url", f"http://{address}", "--contest", contest, "--json", "--choices", "uniform",
+        "--connections", connections, "--duration", f"{seconds}s",
+        *(["--watch", streams] if streams else []),
+    ]
+    env = dict(os.environ, LANDSLIDE_ADMIN_TOKEN=token)
+    done = subprocess.run(list(map(str, command)), env=env, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"bench: {done.stdout}{done.stderr}")
+    return json.loads(done.stdout)
+
+
 def gateway(address, key, ballots, ahead=500):
     """Sends ballots by the thousand; `ahead` requests a connection are made before the clock runs."""
     command = [BUILT / "gateway", address, "tv-series", key, "sms", ballots, 1_000, 4, ahead]

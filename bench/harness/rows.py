@@ -84,6 +84,26 @@ def tally(plan, n):
     return turns(n, per_second(servers.landslide, plan, 256), per_second(without, plan, 256))
 
 
+STREAMS = 5_000
+
+
+def streams(plan, n):
+    """Votes while many watch, against votes while nobody does. Both by `landslide bench`, which
+    fails unless every acknowledged ballot is counted."""
+    def side(count):
+        with servers.landslide() as node:
+            report = load.watched(servers.landslide_binary(), node.address, servers.CONTEST,
+                                  servers.TOKEN, 256, plan.seconds, count)
+        if count:
+            seen = report["streams"]
+            # So many get counts every five seconds, and the first ones at once.
+            if seen["ended"] or seen["events"] < 2 * seen["opened"]:
+                raise SystemExit(f"the streams were not served: {seen}")
+        return report["votes_per_second"]
+
+    return turns(n, lambda: side(STREAMS), lambda: side(0))
+
+
 def gateway(plan, _):
     with servers.landslide() as node:
         figures = load.gateway(node.address, node.channel_key(), plan.gateway_ballots)
@@ -212,6 +232,8 @@ def table(stored):
         Row("one-choice", "votes/s", "every vote for one choice", "uniform", ">= 0.98x",
             at_least(0.98), one_choice),
         Row("tally", "votes/s", "tally every 2 s", "tally off", ">= 0.95x", at_least(0.95), tally),
+        Row("streams", "votes/s", f"with {STREAMS:,} open streams of results", "without",
+            ">= 0.95x", at_least(0.95), streams),
         Row("gateway", "ballots/s", "gateway batches of 1,000", None, ">= 500,000",
             at_least(500_000), gateway),
         Row("latency", "ms", "p99 at half of peak load", None, "<= 10", at_most(10), latency, "less"),

@@ -26,11 +26,19 @@ pub mod nodes;
 
 pub mod contests;
 
+mod public_url;
+pub use public_url::PublicUrl;
+
 pub mod http;
 
 mod pages;
 
 mod streams;
+
+#[cfg(feature = "card")]
+mod card;
+
+mod qr;
 
 pub mod metrics;
 

@@ -26,6 +26,8 @@ pub struct Metrics {
     pub(crate) clock_strays: Gauge,
     pub(crate) nodes_alive: Gauge,
     pub(crate) connections: Gauge,
+    pub(crate) streams: Gauge,
+    pub(crate) results_encoded: Counter,
     pub(crate) waiting_ballots: Gauge,
     pub(crate) tally_runs: Family<Outcome, Counter>,
     pub(crate) tally_seconds: Histogram,
@@ -68,6 +70,8 @@ impl Metrics {
             clock_strays: Gauge::default(),
             nodes_alive: Gauge::default(),
             connections: Gauge::default(),
+            streams: Gauge::default(),
+            results_encoded: Counter::default(),
             waiting_ballots: Gauge::default(),
             tally_runs: Family::default(),
             tally_seconds: seconds(),
@@ -111,6 +115,12 @@ impl Metrics {
             self.nodes_alive.clone(),
         );
         registry.register("connections", "Open connections", self.connections.clone());
+        registry.register("streams", "Open streams of results", self.streams.clone());
+        registry.register(
+            "results_encoded",
+            "Results that were encoded: once an update, however many watch",
+            self.results_encoded.clone(),
+        );
         registry.register(
             "queue_ballots",
             "Ballots that wait for a commit",

@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use store::{ControlStore, StoreError, Version};
 
 use crate::{
-    clock,
+    PublicUrl, clock,
     contests::Contests,
     http::{Limits, Problem, store_error},
     metrics::Metrics,
@@ -35,6 +35,9 @@ pub struct Node {
     pub(crate) limits: Limits,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) streams: Streams,
+    pub(crate) public_url: Option<PublicUrl>,
+    #[cfg(feature = "card")]
+    pub(crate) cards: crate::card::Cards,
     pub(crate) nodes: Arc<Nodes>,
     pub(crate) seen_counts: SeenCounts,
     pub(crate) roles: Roles,

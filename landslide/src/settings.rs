@@ -7,7 +7,7 @@ use clap::Args;
 use ipnet::IpNet;
 use serde::Deserialize;
 
-use crate::{node::Roles, stores::StoreAddress};
+use crate::{PublicUrl, node::Roles, stores::StoreAddress};
 
 /// Bytes of a node's name, at most: it is part of a document's key.
 pub(crate) const NODE_NAME_BYTES_MAX: usize = 100;
@@ -65,7 +65,14 @@ options! {
     tls_certificate: PathBuf, "LANDSLIDE_TLS_CERTIFICATE", "FILE";
     /// The certificate's private key in PEM
     tls_key: PathBuf, "LANDSLIDE_TLS_KEY", "FILE";
-    /// Networks whose X-Forwarded-For is believed, separated by commas [default: none]
+    /// Where the public finds this site, such as https://vote.example: for QR codes and link
+    /// previews [default: QR codes take it from the request, and there are no link previews]
+    public_url: PublicUrl, "LANDSLIDE_PUBLIC_URL", "URL";
+    /// A font (TrueType or OpenType) for titles on image cards in letters other than Latin, Greek,
+    /// Cyrillic, Arabic and Hebrew; needs the feature card
+    card_font: PathBuf, "LANDSLIDE_CARD_FONT", "FILE";
+    /// Networks whose X-Forwarded-For and X-Forwarded-Proto are believed, separated by commas
+    /// [default: none]
     trusted_proxies: NetList, "LANDSLIDE_TRUSTED_PROXIES", "NETS";
     /// Ballots a second from one network (/24 of IPv4, /56 of IPv6) [default: 500]
     ballots_per_second: u32, "LANDSLIDE_BALLOTS_PER_SECOND", "N";
@@ -78,6 +85,8 @@ options! {
     threads: usize, "LANDSLIDE_THREADS", "N";
     /// Open connections; more wait in the kernel's backlog [default: 50000]
     connections_max: usize, "LANDSLIDE_CONNECTIONS_MAX", "N";
+    /// Open streams of results; more get 503 and ask now and then instead [default: 20000]
+    streams_max: usize, "LANDSLIDE_STREAMS_MAX", "N";
     /// Ballots that may wait for a commit; more get 503 at once [default: 50000]
     queue_ballots_max: usize, "LANDSLIDE_QUEUE_BALLOTS_MAX", "N";
     /// When the tally counts, a cron expression with seconds [default: "*/2 * * * * *"]
@@ -86,7 +95,7 @@ options! {
     /// closes its connections [default: 1s]
     drain: Span, "LANDSLIDE_DRAIN", "TIME";
     /// Log level: error, warn, info, debug, trace; also by module, as in info,tally=debug
-    /// [default: info,fjall=warn,lsm_tree=warn,scylla=warn,aws=warn]
+    /// [default: info,fjall=warn,lsm_tree=warn,scylla=warn,aws=warn,usvg=error]
     log: String, "LANDSLIDE_LOG", "LEVEL";
     /// Logs as text or json [default: text]
     log_format: LogFormat, "LANDSLIDE_LOG_FORMAT", "FORMAT";
@@ -103,12 +112,15 @@ pub struct Settings {
     pub roles: Roles,
     pub admin_token: Option<String>,
     pub tls: Option<(PathBuf, PathBuf)>,
+    pub public_url: Option<PublicUrl>,
+    pub card_font: Option<PathBuf>,
     pub trusted_proxies: Vec<IpNet>,
     pub ballots_per_second: u32,
     pub ballots_burst: u32,
     pub limit_loopback: bool,
     pub threads: usize,
     pub connections_max: usize,
+    pub streams_max: usize,
     pub queue_ballots_max: usize,
     pub tally_schedule: String,
     pub drain: Duration,
@@ -161,18 +173,21 @@ impl Options {
             roles: self.roles.map_or(Roles::ALL, |roles| roles.0),
             admin_token: self.admin_token.map(|token| token.trim().to_owned()),
             tls,
+            public_url: self.public_url,
+            card_font: self.card_font,
             trusted_proxies: self.trusted_proxies.map_or_else(Vec::new, |nets| nets.0),
             ballots_per_second: self.ballots_per_second.unwrap_or(500),
             ballots_burst: self.ballots_burst.unwrap_or(5_000),
             limit_loopback: self.limit_loopback.unwrap_or(false),
             threads: self.threads.unwrap_or(processors - 1).clamp(1, 1_024),
             connections_max: self.connections_max.unwrap_or(50_000).max(1),
+            streams_max: self.streams_max.unwrap_or(20_000),
             queue_ballots_max: self.queue_ballots_max.unwrap_or(50_000).max(1),
             tally_schedule: self.tally_schedule.unwrap_or_else(|| "*/2 * * * * *".into()),
             drain: self.drain.map_or(Duration::from_secs(1), |span| span.0),
-            log: self
-                .log
-                .unwrap_or_else(|| "info,fjall=warn,lsm_tree=warn,scylla=warn,aws=warn".into()),
+            log: self.log.unwrap_or_else(|| {
+                "info,fjall=warn,lsm_tree=warn,scylla=warn,aws=warn,usvg=error".into()
+            }),
             log_format: self.log_format.unwrap_or(LogFormat::Text),
         })
     }
@@ -243,7 +258,7 @@ macro_rules! read_from_text {
     )+};
 }
 
-read_from_text!(RoleList, NetList, NodeName, Span, StoreAddress);
+read_from_text!(RoleList, NetList, NodeName, PublicUrl, Span, StoreAddress);
 
 /// A name that can be part of a document's key.
 #[derive(Clone, Debug)]
@@ -355,6 +370,7 @@ mod tests {
             "log_format = 'xml'",
             "node = 'A node'",
             "store = 'somewhere'",
+            "public_url = 'vote.example'",
         ] {
             assert!(toml::from_str::<Options>(text).is_err(), "{text}");
         }

@@ -1,60 +1,178 @@
 //! Results for many viewers: one look at the counts and one encoding an update, however many watch.
+//!
+//! Every viewer is sent the same bytes. Only the latest are kept, so a slow viewer skips updates and
+//! holds nothing. Viewers stand in lanes that are told one after the other: five thousand that woke
+//! at once would stand before the ballots for that long.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
-use ballot::Slug;
+use ballot::{Counts, CountsStatus, Slug, Timestamp};
+use bytes::{BufMut, Bytes, BytesMut};
 use parking_lot::Mutex;
-use tokio::sync::watch;
+use prometheus_client::metrics::gauge::Gauge;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use crate::{http, node::Node};
+use crate::{http, metrics::Metrics, node::Node};
 
 /// How often a watched contest's counts are looked at.
 const LOOK: Duration = Duration::from_millis(500);
+/// A stream's comment when there is nothing to say, so that proxies keep it, and so that a viewer
+/// who has gone without a word is noticed.
+const HEARTBEAT: Bytes = Bytes::from_static(b":\n\n");
+/// Looks without a change until the heartbeat: 15 s.
+const LOOKS_QUIET_MAX: u32 = 30;
+/// How many groups the viewers of a contest are told in.
+const LANES: usize = 16;
+/// Between two groups: what a group's writes may take, so that ballots come in between.
+const LANE_PAUSE: Duration = Duration::from_millis(30);
+/// Events a second that the viewers of a contest cost at most: some 2 % of a processor. Where more
+/// watch, counts come less often, up to the longest pause; a change of their status comes at once.
+const EVENTS_PER_SECOND: usize = 1_000;
+const PAUSE_MAX: Duration = Duration::from_secs(10);
 
-/// The contests that are being watched.
-#[derive(Debug, Default)]
+/// The contests that are being watched, and their results as they are sent.
+#[derive(Debug)]
 pub(crate) struct Streams {
-    watched: Mutex<HashMap<Slug, watch::Sender<Update>>>,
+    watched: Mutex<HashMap<Slug, Arc<Board>>>,
+    encoded: Mutex<HashMap<Slug, Arc<Encoded>>>,
+    places: Arc<Semaphore>,
 }
 
-/// The latest results as an event's text; `None` before the first.
-type Update = Option<Arc<str>>;
+/// Results written once, for everybody who asks or watches.
+#[derive(Debug)]
+pub(crate) struct Encoded {
+    of: Edition,
+    event: Bytes,
+    json: Bytes,
+}
+
+/// Which counts: what a change of them changes.
+type Edition = (CountsStatus, u64, Timestamp);
+
+/// What the viewers of one contest look at.
+#[derive(Debug)]
+struct Board {
+    lanes: [watch::Sender<Update>; LANES],
+    next_lane: AtomicUsize,
+}
+
+/// The latest results; a heartbeat sends the same ones again, which nobody is told twice.
+#[derive(Clone, Debug, Default)]
+struct Update {
+    event: Bytes,
+    /// How many there were, this one included; 0 before the first.
+    number: u64,
+}
 
 /// One viewer's end of a stream.
 #[derive(Debug)]
-pub(crate) struct Receiver(watch::Receiver<Update>);
+pub(crate) struct Viewer {
+    updates: watch::Receiver<Update>,
+    seen: u64,
+    _place: Place,
+}
 
-impl Receiver {
-    /// The next results; `None` when they are no longer shown or the node is ending.
-    pub(crate) async fn next(&mut self) -> Option<Arc<str>> {
+/// One of the places that a node has for viewers.
+#[derive(Debug)]
+struct Place {
+    _permit: OwnedSemaphorePermit,
+    open: Gauge,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.open.dec();
+    }
+}
+
+impl Viewer {
+    /// What to send next; `None` when results are no longer shown or the node is ending.
+    pub(crate) async fn next(&mut self) -> Option<Bytes> {
+        // Also where it was told while it was still sending.
+        let mut is_told = self.updates.has_changed().ok()?;
         loop {
-            if let Some(text) = &*self.0.borrow_and_update() {
-                return Some(Arc::clone(text));
+            {
+                let latest = self.updates.borrow_and_update();
+                if latest.number != self.seen {
+                    self.seen = latest.number;
+                    return Some(latest.event.clone());
+                }
             }
-            self.0.changed().await.ok()?;
+            if is_told {
+                return Some(HEARTBEAT);
+            }
+            self.updates.changed().await.ok()?;
+            is_told = true;
         }
     }
 }
 
-/// Marks what has been sent, so that the same results are not sent twice.
-impl Receiver {
-    fn new(mut receiver: watch::Receiver<Update>) -> Self {
-        receiver.mark_changed();
-        Self(receiver)
+impl Encoded {
+    fn new(counts: &Counts) -> Self {
+        const BEFORE: &[u8] = b"event: counts\ndata: ";
+        const AFTER: &[u8] = b"\n\n";
+        let json = http::results_json(counts);
+        let mut event = BytesMut::with_capacity(BEFORE.len() + json.len() + AFTER.len());
+        event.put_slice(BEFORE);
+        event.put_slice(&json);
+        event.put_slice(AFTER);
+        let event = event.freeze();
+        let json = event.slice(BEFORE.len()..event.len() - AFTER.len());
+        Self { of: edition(counts), event, json }
     }
+
+    /// As JSON.
+    pub(crate) fn json(&self) -> Bytes {
+        self.json.clone()
+    }
+}
+
+fn edition(counts: &Counts) -> Edition {
+    (counts.status, counts.generation, counts.counted_through)
 }
 
 impl Streams {
-    /// Watches a contest. The first viewer starts a task on their runtime, the last one ends it.
-    pub(crate) fn subscribe(&self, node: &Arc<Node>, slug: &Slug) -> Receiver {
-        let mut watched = self.watched.lock();
-        if let Some(sender) = watched.get(slug) {
-            return Receiver::new(sender.subscribe());
+    /// Serves at most `streams_max` viewers at a time.
+    pub(crate) fn new(streams_max: usize) -> Self {
+        let places = Arc::new(Semaphore::new(streams_max.min(Semaphore::MAX_PERMITS)));
+        Self { watched: Mutex::default(), encoded: Mutex::default(), places }
+    }
+
+    /// The results as they are sent, encoded if nobody has asked for these yet.
+    pub(crate) fn encoded(&self, metrics: &Metrics, counts: &Counts) -> Arc<Encoded> {
+        let mut known = self.encoded.lock();
+        if let Some(encoded) = known.get(&counts.contest)
+            && encoded.of == edition(counts)
+        {
+            return Arc::clone(encoded);
         }
-        let (sender, receiver) = watch::channel(None);
-        watched.insert(slug.clone(), sender.clone());
-        tokio::spawn(look(Arc::clone(node), slug.clone(), sender));
-        Receiver::new(receiver)
+        let encoded = Arc::new(Encoded::new(counts));
+        metrics.results_encoded.inc();
+        known.insert(counts.contest.clone(), Arc::clone(&encoded));
+        encoded
+    }
+
+    /// Watches a contest; `None` if the node has as many viewers as it serves. The first viewer
+    /// starts a task on their runtime, the last one ends it.
+    pub(crate) fn subscribe(&self, node: &Arc<Node>, slug: &Slug) -> Option<Viewer> {
+        let permit = Arc::clone(&self.places).try_acquire_owned().ok()?;
+        let open = node.metrics.streams.clone();
+        open.inc();
+        let place = Place { _permit: permit, open };
+        let mut watched = self.watched.lock();
+        let board = watched.entry(slug.clone()).or_insert_with(|| {
+            let board = Arc::new(Board::new());
+            tokio::spawn(look(Arc::clone(node), slug.clone(), Arc::clone(&board)));
+            board
+        });
+        Some(Viewer { updates: board.subscribe(), seen: 0, _place: place })
     }
 
     /// Ends all streams: their viewers come back, perhaps to another node.
@@ -63,33 +181,127 @@ impl Streams {
     }
 }
 
-async fn look(node: Arc<Node>, slug: Slug, sender: watch::Sender<Update>) {
+impl Board {
+    fn new() -> Self {
+        let lanes = std::array::from_fn(|_| watch::Sender::new(Update::default()));
+        Self { lanes, next_lane: AtomicUsize::new(0) }
+    }
+
+    fn subscribe(&self) -> watch::Receiver<Update> {
+        let lane = self.next_lane.fetch_add(1, Ordering::Relaxed) % LANES;
+        self.lanes[lane].subscribe()
+    }
+
+    fn viewers(&self) -> usize {
+        self.lanes.iter().map(watch::Sender::receiver_count).sum()
+    }
+
+    /// Tells all viewers, lane by lane.
+    async fn tell(&self, update: &Update) {
+        for lane in &self.lanes {
+            lane.send_replace(update.clone());
+            if lane.receiver_count() > 0 {
+                tokio::time::sleep(LANE_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// How long so many viewers wait for the next counts, at least.
+fn pause(viewers: usize) -> Duration {
+    let millis = viewers.saturating_mul(1_000) / EVENTS_PER_SECOND;
+    Duration::from_millis(millis as u64).min(PAUSE_MAX)
+}
+
+/// Looks at a contest's counts for all its viewers, until there are none.
+async fn look(node: Arc<Node>, slug: Slug, board: Arc<Board>) {
+    let mut sent: Option<Arc<Encoded>> = None;
+    let mut update = Update::default();
+    let mut told_at = Instant::now();
+    let mut looks_quiet = 0;
     loop {
         let Some(live) = node.contests.get(slug.as_str()) else { break };
+        looks_quiet += 1;
         if let Ok(counts) = node.counts(&slug).await {
             if !http::is_visible(&live, counts.as_deref()) {
                 break;
             }
-            if let Some(counts) = counts {
-                let text: Arc<str> = http::event_text(&counts).into();
-                sender.send_if_modified(|latest| {
-                    let is_new = latest.as_deref() != Some(&*text);
-                    *latest = Some(text);
-                    is_new
-                });
+            let encoded = counts.map(|counts| node.streams.encoded(&node.metrics, &counts));
+            if let Some(encoded) = encoded
+                && sent.as_ref().is_none_or(|sent| {
+                    let is_due = told_at.elapsed() >= pause(board.viewers());
+                    sent.of != encoded.of && (is_due || sent.of.0 != encoded.of.0)
+                })
+            {
+                told_at = Instant::now();
+                update = Update { event: encoded.event.clone(), number: update.number + 1 };
+                sent = Some(encoded);
+                looks_quiet = 0;
+                board.tell(&update).await;
             }
+        }
+        if looks_quiet >= LOOKS_QUIET_MAX {
+            looks_quiet = 0;
+            board.tell(&update).await;
         }
         tokio::time::sleep(LOOK).await;
         let mut watched = node.streams.watched.lock();
         // Under the lock that `subscribe` takes: nobody can come in between.
-        let is_current = watched.get(&slug).is_some_and(|known| known.same_channel(&sender));
-        if !is_current {
+        if !watched.get(&slug).is_some_and(|known| Arc::ptr_eq(known, &board)) {
             return;
         }
-        if sender.receiver_count() == 0 {
+        if board.viewers() == 0 {
             watched.remove(&slug);
             return;
         }
     }
     node.streams.watched.lock().remove(&slug);
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    fn place() -> Place {
+        let permit = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+        Place { _permit: permit, open: Gauge::default() }
+    }
+
+    #[test]
+    fn the_more_watch_the_less_often() {
+        assert_eq!(pause(1), Duration::from_millis(1));
+        assert_eq!(pause(5_000), Duration::from_secs(5));
+        assert_eq!(pause(usize::MAX), PAUSE_MAX);
+    }
+
+    #[tokio::test]
+    async fn a_viewer_is_told_the_latest_once_and_then_only_heartbeats() {
+        let board = Board::new();
+        let mut viewers: Vec<Viewer> = (0..2 * LANES)
+            .map(|_| Viewer { updates: board.subscribe(), seen: 0, _place: place() })
+            .collect();
+        let update = |text: &'static str, number| Update { event: text.into(), number };
+        for number in 1..=3 {
+            board.tell(&update("old", number)).await;
+        }
+        let latest = update("latest", 4);
+        board.tell(&latest).await;
+        for viewer in &mut viewers {
+            let event = viewer.next().await.unwrap();
+            // The very bytes, not a copy of them.
+            assert_eq!((event.as_ptr(), &event[..]), (latest.event.as_ptr(), &b"latest"[..]));
+        }
+        let quiet = viewers[0].next().now_or_never();
+        assert!(quiet.is_none(), "{quiet:?} without a change");
+        board.tell(&latest).await;
+        for viewer in &mut viewers {
+            assert_eq!(viewer.next().await.unwrap(), HEARTBEAT);
+        }
+        let late = &mut Viewer { updates: board.subscribe(), seen: 0, _place: place() };
+        assert_eq!(late.next().await.unwrap(), "latest");
+        drop(board);
+        assert!(late.next().await.is_none());
+    }
 }

@@ -100,6 +100,14 @@ impl Running {
         };
         let tally_settings = TallySettings { schedule, ..sharing.tally_settings(nodes.name()) };
         let token = settings.admin_token.as_ref();
+        let card_font = settings.card_font.as_ref().map(|path| {
+            std::fs::read(path).with_context(|| format!("card_font: {}", path.display()))
+        });
+        let card_font = card_font.transpose()?;
+        anyhow::ensure!(
+            cfg!(feature = "card") || card_font.is_none(),
+            "card_font: this program was built without the feature card, which draws them"
+        );
         let node = Arc::new(Node {
             intake: Intake::new(Arc::clone(&ballots), intake_settings, Arc::clone(&metrics) as _),
             contests: Arc::clone(&contests),
@@ -111,7 +119,10 @@ impl Running {
                 limit_loopback: settings.limit_loopback,
             }),
             metrics,
-            streams: Streams::default(),
+            streams: Streams::new(settings.streams_max),
+            public_url: settings.public_url.clone(),
+            #[cfg(feature = "card")]
+            cards: crate::card::Cards::new(card_font),
             nodes,
             seen_counts: SeenCounts::new(sharing.counts_age_max),
             roles: settings.roles,
@@ -252,7 +263,7 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
 }
 
 /// As many connections as the system allows; the usual soft limit is 1,024.
-fn raise_file_limit() {
+pub(crate) fn raise_file_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     // If it may not be raised, fewer connections are accepted, and that is logged when it happens.

@@ -233,13 +233,8 @@ impl Worker {
         let counted = map::count_from_nothing(&source, &contest.contest, &|_| true, &|_| ())?;
         let set = batch_set::name(&counted.batches);
         // The set is stored before the row that names it.
-        let save = batch_set::save(
-            &*self.shared.control,
-            &self.contest,
-            &set,
-            &counted.batches,
-            &pulse,
-        );
+        let save =
+            batch_set::save(&*self.shared.control, &self.contest, &set, &counted.batches, &pulse);
         self.shared.runtime.block_on(save)?;
         let through = self.counted_through(started);
         let counts = row::provisional(contest, &counted.fold, counted.rows, through);

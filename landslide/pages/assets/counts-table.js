@@ -3,8 +3,10 @@
 
 /** @typedef {{choice: string, title: string, votes: number}} ChoiceVotes */
 
-const number = new Intl.NumberFormat();
-const percent = new Intl.NumberFormat(undefined, { style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 });
+import { locale } from "./times.js";
+
+const number = new Intl.NumberFormat(locale);
+const percent = new Intl.NumberFormat(locale, { style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 });
 
 /** Digits in groups, as the visitor writes them. @param {number} value */
 export const grouped = (value) => number.format(value);

@@ -24,6 +24,7 @@ pub(crate) mod retry;
 mod check;
 pub(crate) mod live;
 pub(crate) mod report;
+pub(crate) mod watch;
 
 mod run;
 pub use run::run;

@@ -76,6 +76,10 @@ pub struct Options {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=256))]
     pub(crate) threads: u32,
 
+    /// Also keep N streams of results open while sending; they must be public
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=60_000))]
+    pub(crate) watch: Option<u32>,
+
     /// How long to send, such as 30s or 2m [default: 10s, or until --votes or --replay is through]
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) duration: Option<Duration>,

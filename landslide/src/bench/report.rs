@@ -16,6 +16,7 @@ use super::{
     api::{Row, RowBallots},
     check::Comparison,
     ledger::Ledger,
+    watch::Streams,
 };
 
 /// The report of a run; `--json` prints it with these names.
@@ -34,6 +35,9 @@ pub(crate) struct Report {
     pub(crate) latency_ms: Latency,
     /// Longest time without an acknowledgement, between the first and the last.
     pub(crate) silence_ms_max: f64,
+    /// Of those who watched meanwhile, if there were any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) streams: Option<Streams>,
     pub(crate) check: Check,
 }
 
@@ -162,6 +166,7 @@ impl Report {
             },
             latency_ms: Latency::of(latencies),
             silence_ms_max: ledger.longest_silence().as_secs_f64() * 1_000.0,
+            streams: None,
             check,
         }
     }
@@ -207,6 +212,16 @@ impl fmt::Display for Report {
                 "  given up: {} ballots; {} of them may be recorded all the same",
                 count(unknown + not_recorded),
                 count(*unknown)
+            )?;
+        }
+        if let Some(Streams { opened, ended, events, bytes }) = self.streams {
+            writeln!(
+                f,
+                "{} streams of results: {} events, {} bytes; {} ended early",
+                count(opened),
+                count(events),
+                count(bytes),
+                count(ended)
             )?;
         }
         writeln!(f)?;

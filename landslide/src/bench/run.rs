@@ -28,6 +28,7 @@ use super::{
     profile::Profile,
     report::{Check, Report},
     retry::RetryPolicy,
+    watch::Viewers,
 };
 
 /// How long to send where nothing else ends it.
@@ -92,6 +93,14 @@ pub(super) async fn measure_at(
     eprintln!("contest {} at {}, seed {seed}", options.contest, options.url.join(", "));
 
     let source = source(options, &material, &prepared.choices, seed)?;
+    let viewers = match options.watch {
+        None => None,
+        Some(count) => {
+            let viewers = Viewers::open(Arc::clone(&addresses), options.contest.clone(), count);
+            let failed = |error| Failure::Server(format!("the results' streams: {error:#}"));
+            Some(viewers.await.map_err(failed)?)
+        }
+    };
     let load = Load::start(Plan {
         addresses,
         requests: requests(options, &api).await?,
@@ -113,6 +122,7 @@ pub(super) async fn measure_at(
     let mut interrupts = signal(SignalKind::interrupt())
         .map_err(|error| Failure::Server(format!("no signals: {error}")))?;
     let elapsed = watch(load, &mut live, &mut interrupts).await?;
+    let streams = viewers.map(Viewers::finish);
     live.say("waiting for the counts");
     let check = tokio::select! {
         check = check(options, &api, &prepared, &ledger) => check,
@@ -120,7 +130,8 @@ pub(super) async fn measure_at(
     };
     let latencies = live.finish(&ledger);
     let (urls, contest) = (options.url.clone(), options.contest.clone());
-    Ok(Report::new(urls, contest, seed, elapsed, &ledger, &latencies, check))
+    let report = Report::new(urls, contest, seed, elapsed, &ledger, &latencies, check);
+    Ok(Report { streams, ..report })
 }
 
 /// The files of a run.

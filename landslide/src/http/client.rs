@@ -83,6 +83,12 @@ impl Limits {
         })
     }
 
+    /// Whether what this peer forwards is believed.
+    pub(crate) fn trusts(&self, peer: IpAddr) -> bool {
+        let peer = peer.to_canonical();
+        self.settings.trusted_proxies.iter().any(|net| net.contains(&peer))
+    }
+
     /// Forgets networks that have not been seen for a while.
     pub(crate) fn forget_idle(&self) {
         self.ballots.retain_recent();
@@ -102,11 +108,8 @@ impl Limits {
     /// The voter's address: behind trusted proxies the last one in `X-Forwarded-For` that is not
     /// a trusted proxy itself. What stands before it could be made up by the voter.
     fn address(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
-        let trusted = |address: &IpAddr| {
-            self.settings.trusted_proxies.iter().any(|net| net.contains(address))
-        };
         let peer = peer.to_canonical();
-        if !trusted(&peer) {
+        if !self.trusts(peer) {
             return peer;
         }
         let mut address = peer;
@@ -115,7 +118,7 @@ impl Limits {
         for hop in hops.flat_map(|line| line.rsplit(',')) {
             let Ok(hop) = hop.trim().parse::<IpAddr>() else { break };
             address = hop.to_canonical();
-            if !trusted(&address) {
+            if !self.trusts(address) {
                 break;
             }
         }

@@ -7,17 +7,19 @@ mod client;
 mod gateway;
 mod openapi;
 mod operator;
+mod page_cache;
 mod pages;
 mod problem;
 mod public;
 mod server;
+mod show;
 mod tls;
 
 pub(crate) use admin::store_error;
 pub use client::LimitSettings;
 pub(crate) use client::Limits;
 pub(crate) use problem::Problem;
-pub(crate) use public::{event_text, is_visible};
+pub(crate) use public::{is_visible, results_json};
 pub use server::{Server, ServerSettings};
 pub use tls::{Tls, TlsError};
 
@@ -50,12 +52,21 @@ fn router(worker: SharedWorker) -> Router {
         .route("/docs", get(pages::docs))
         .route("/docs/{*path}", get(pages::docs_asset))
         .route("/assets/{*path}", get(pages::asset))
+        .route("/c/{contest}/results", get(show::results))
+        .route("/c/{contest}/wall", get(show::wall))
+        .route("/c/{contest}/qr.svg", get(show::qr))
+        .route("/v1/time", get(public::time))
         .route("/v1/contests/{contest}", get(public::contest))
         .route("/v1/contests/{contest}/results", get(public::results))
         .route("/v1/contests/{contest}/results/stream", get(public::results_stream));
+    #[cfg(feature = "card")]
+    {
+        router = router.route("/c/{contest}/card.png", get(show::card));
+    }
     if roles.intake {
         router = router
             .route("/c/{contest}", get(pages::vote).post(pages::cast))
+            .route("/c/{contest}/embed", get(pages::vote_embedded).post(pages::cast_embedded))
             .route("/v1/contests/{contest}/ballots", post(cast_ballot))
             .route("/v1/contests/{contest}/batches", post(gateway::record_batch));
     }

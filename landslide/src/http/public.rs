@@ -1,19 +1,17 @@
 //! What everybody may read: a contest's definition, and its results where it shows them.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc};
 
 use axum::{
+    body::Body,
     extract::State,
-    response::{
-        IntoResponse, Response, Sse,
-        sse::{Event, KeepAlive},
-    },
+    response::{IntoResponse, Response},
 };
 use ballot::{ChoiceVotes, Counts, CountsStatus, ResultsVisibility, Slug, Timestamp};
-use futures_util::{Stream, StreamExt, stream};
+use futures_util::stream;
 use hyper::{
     HeaderMap, StatusCode,
-    header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH},
+    header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, IF_NONE_MATCH},
 };
 use serde::Serialize;
 
@@ -23,10 +21,7 @@ use super::{
     problem::{Problem, ProblemKind},
     server::SharedWorker,
 };
-use crate::{contests::LiveContest, node::Node};
-
-/// A stream's comment when there is nothing to say, so that proxies keep it.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
+use crate::{clock, contests::LiveContest, node::Node};
 
 /// The results as the public sees them.
 #[derive(Serialize)]
@@ -70,10 +65,26 @@ pub(crate) async fn contest(
 }
 
 /// Whether `If-None-Match` names this version (weak comparison, RFC 9110 section 13.1.2).
-fn matches(headers: &HeaderMap, etag: &str) -> bool {
+pub(crate) fn matches(headers: &HeaderMap, etag: &str) -> bool {
     let values = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     let mut tags = values.flat_map(|value| value.split(',')).map(str::trim);
     tags.any(|tag| tag == "*" || tag.trim_start_matches("W/") == etag)
+}
+
+/// What time it is by the server's clock, which the hours are decided by. A page that caches keep
+/// cannot say it.
+#[utoipa::path(
+    get, path = "/v1/time", tag = "public",
+    responses((status = 200, description = "Now", body = super::openapi::TimeBody))
+)]
+pub(crate) async fn time() -> Response {
+    json(&Time { now: clock::now() })
+}
+
+/// What time it is.
+#[derive(Serialize)]
+struct Time {
+    now: Timestamp,
 }
 
 /// The results, where the contest shows them.
@@ -93,9 +104,9 @@ pub(crate) async fn results(
 ) -> Result<Response, Problem> {
     let (_, counts) = visible(&worker.node, &slug).await?;
     let counts = counts.ok_or_else(no_counts)?;
-    let mut response = json(&Results::of(&counts));
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=1"));
-    Ok(response)
+    let encoded = worker.node.streams.encoded(&worker.node.metrics, &counts);
+    let headers = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "public, max-age=1")];
+    Ok((headers, encoded.json()).into_response())
 }
 
 /// The same as server-sent events named `counts`, one whenever the counts change.
@@ -106,6 +117,9 @@ pub(crate) async fn results(
             body = super::openapi::ResultsBody),
         (status = 403, description = "Hidden, or not final yet", body = ProblemBody,
             content_type = "application/problem+json"),
+        (status = 503, description = "As many streams are open as this node serves: come back, or \
+            ask for the results now and then", body = ProblemBody,
+            content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn results_stream(
@@ -113,21 +127,24 @@ pub(crate) async fn results_stream(
     InPath(slug): InPath,
 ) -> Result<Response, Problem> {
     let (slug, _) = visible(&worker.node, &slug).await?;
-    let receiver = worker.node.streams.subscribe(&worker.node, &slug);
-    let events = events(receiver);
-    let mut response =
-        Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response();
-    // nginx gathers a response before it passes it on, unless told otherwise.
-    response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
-    Ok(response)
-}
-
-fn events(receiver: crate::streams::Receiver) -> impl Stream<Item = Result<Event, Infallible>> {
-    stream::unfold(receiver, |mut receiver| async move {
-        let text = receiver.next().await?;
-        Some((text, receiver))
-    })
-    .map(|text| Ok(Event::default().event("counts").data(&*text)))
+    let viewer = worker.node.streams.subscribe(&worker.node, &slug).ok_or_else(|| {
+        let detail = "As many streams are open as this node serves. Come back, or ask for the \
+                      results now and then.";
+        Problem::new(ProblemKind::Overloaded, detail)
+    })?;
+    // The events come as bytes that all viewers share; a writer of events would write them anew
+    // for each.
+    let events = stream::unfold(viewer, |mut viewer| async move {
+        let event = viewer.next().await?;
+        Some((Ok::<_, Infallible>(event), viewer))
+    });
+    let headers = [
+        (CONTENT_TYPE, "text/event-stream"),
+        (CACHE_CONTROL, "no-store"),
+        // nginx gathers a response before it passes it on, unless told otherwise.
+        (HeaderName::from_static("x-accel-buffering"), "no"),
+    ];
+    Ok((headers, Body::from_stream(events)).into_response())
 }
 
 impl<'a> Results<'a> {
@@ -142,14 +159,15 @@ impl<'a> Results<'a> {
     }
 }
 
-/// The results as one event's text.
-pub(crate) fn event_text(counts: &Counts) -> String {
-    serde_json::to_string(&Results::of(counts)).expect("results have only string keys")
+/// The results as the public reads them, in one line.
+pub(crate) fn results_json(counts: &Counts) -> Vec<u8> {
+    serde_json::to_vec(&Results::of(counts)).expect("results have only string keys")
 }
 
 /// The contest and its counts, if the public may see them now.
 async fn visible(node: &Node, slug: &str) -> Result<(Slug, Option<Arc<Counts>>), Problem> {
-    let live = node.contests.get_fresh(slug).await.ok_or_else(Problem::no_such_contest)?;
+    let live = node.contests.get_fresh(slug).await.filter(|live| live.is_public());
+    let live = live.ok_or_else(Problem::no_such_contest)?;
     let counts = node.counts(&live.slug).await?;
     if !is_visible(&live, counts.as_deref()) {
         return Err(Problem::new(

@@ -14,6 +14,7 @@ pub struct Request {
     address: String,
     method: String,
     path: String,
+    host: String,
     headers: Vec<(String, String)>,
     body: Vec<u8>,
 }
@@ -31,9 +32,15 @@ impl Request {
             address: address.into(),
             method: method.into(),
             path: path.into(),
+            host: "test".into(),
             headers: Vec::new(),
             body: Vec::new(),
         }
+    }
+
+    pub fn host(mut self, host: &str) -> Self {
+        self.host = host.into();
+        self
     }
 
     pub fn header(mut self, name: &str, value: &str) -> Self {
@@ -51,7 +58,8 @@ impl Request {
     }
 
     pub fn bytes(&self) -> Vec<u8> {
-        let mut head = format!("{} {} HTTP/1.1\r\nHost: test\r\n", self.method, self.path);
+        let Self { method, path, host, .. } = self;
+        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\n");
         for (name, value) in &self.headers {
             head += &format!("{name}: {value}\r\n");
         }

@@ -9,7 +9,9 @@ mod http {
     mod admin;
     mod ballots;
     mod gateways;
+    mod pages;
     mod public;
+    mod show;
     mod tls;
 }
 
