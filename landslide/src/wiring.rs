@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 use crate::{
     clock,
     contests::{self, Contests, LiveContest, Pace},
-    http::{LimitSettings, Limits, Server, ServerSettings, Tls},
+    http::{Administrators, LimitSettings, Limits, Server, ServerSettings, Tls},
     metrics::{Metrics, Outcome},
     node::{Node, SeenCounts},
     nodes::{Identity, Nodes},
@@ -115,7 +115,7 @@ impl Running {
             nodes,
             seen_counts: SeenCounts::new(sharing.counts_age_max),
             roles: settings.roles,
-            admin_token_hash: token.map(|token| blake3::hash(token.as_bytes())),
+            administrators: token.map(|token| Administrators::new(token)),
             leaving: false.into(),
         });
         warn_of(settings, is_secure);

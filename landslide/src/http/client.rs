@@ -83,6 +83,23 @@ impl Limits {
         })
     }
 
+    /// Whether the connection is encrypted as far as the voter's own machine: up to us, or up to a
+    /// trusted proxy that says so.
+    pub(crate) fn is_secure(&self, client: Client, headers: &HeaderMap) -> bool {
+        if client.is_secure {
+            return true;
+        }
+        // The last one was written by the proxy next to us.
+        let lines = headers.get_all("x-forwarded-proto").iter();
+        let line = lines.last().and_then(|line| line.to_str().ok()).unwrap_or_default();
+        let scheme = line.rsplit(',').next().unwrap_or_default().trim();
+        scheme.eq_ignore_ascii_case("https") && self.is_trusted(client.peer.to_canonical())
+    }
+
+    fn is_trusted(&self, address: IpAddr) -> bool {
+        self.settings.trusted_proxies.iter().any(|net| net.contains(&address))
+    }
+
     /// Forgets networks that have not been seen for a while.
     pub(crate) fn forget_idle(&self) {
         self.ballots.retain_recent();
@@ -102,11 +119,8 @@ impl Limits {
     /// The voter's address: behind trusted proxies the last one in `X-Forwarded-For` that is not
     /// a trusted proxy itself. What stands before it could be made up by the voter.
     fn address(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
-        let trusted = |address: &IpAddr| {
-            self.settings.trusted_proxies.iter().any(|net| net.contains(address))
-        };
         let peer = peer.to_canonical();
-        if !trusted(&peer) {
+        if !self.is_trusted(peer) {
             return peer;
         }
         let mut address = peer;
@@ -115,7 +129,7 @@ impl Limits {
         for hop in hops.flat_map(|line| line.rsplit(',')) {
             let Ok(hop) = hop.trim().parse::<IpAddr>() else { break };
             address = hop.to_canonical();
-            if !trusted(&address) {
+            if !self.is_trusted(address) {
                 break;
             }
         }
@@ -165,6 +179,25 @@ mod tests {
         assert_eq!(address(&limits, "10.0.0.1", &["6.6.6.6, junk, 10.0.0.2"]), "10.0.0.2");
         assert_eq!(address(&limits, "10.0.0.1", &[]), "10.0.0.1");
         assert_eq!(address(&limits, "::ffff:10.0.0.1", &["2001:db8::1"]), "2001:db8::1");
+    }
+
+    #[test]
+    fn only_a_trusted_proxy_says_that_a_connection_is_secure() {
+        let limits = limits(&["10.0.0.0/8"]);
+        let secure = |peer: &str, is_secure: bool, forwarded: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for value in forwarded {
+                headers.append("x-forwarded-proto", value.parse().unwrap());
+            }
+            limits.is_secure(Client { peer: peer.parse().unwrap(), is_secure }, &headers)
+        };
+        assert!(secure("1.2.3.4", true, &[]) && secure("1.2.3.4", true, &["http"]));
+        assert!(!secure("1.2.3.4", false, &["https"]));
+        assert!(
+            secure("10.0.0.1", false, &["HTTPS"]) && secure("::ffff:10.0.0.1", false, &["https"])
+        );
+        assert!(secure("10.0.0.1", false, &["http", "http, https"]));
+        assert!(!secure("10.0.0.1", false, &["https, http"]) && !secure("10.0.0.1", false, &[]));
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod pages;
 mod problem;
 mod public;
 mod server;
+mod session;
 mod tls;
 
 pub(crate) use admin::store_error;
@@ -19,6 +20,7 @@ pub(crate) use client::Limits;
 pub(crate) use problem::Problem;
 pub(crate) use public::{event_text, is_visible};
 pub use server::{Server, ServerSettings};
+pub(crate) use session::Administrators;
 pub use tls::{Tls, TlsError};
 
 use std::sync::LazyLock;
@@ -62,6 +64,10 @@ fn router(worker: SharedWorker) -> Router {
     if roles.admin {
         router = router
             .route("/admin", get(pages::admin))
+            .route(
+                "/admin/session",
+                get(session::look).post(session::sign_in).delete(session::sign_out),
+            )
             .route("/v1/admin/nodes", get(admin::list_nodes))
             .route("/v1/admin/contests", get(admin::list_contests))
             .route("/v1/admin/contests/{contest}", get(admin::get_contest).put(admin::put_contest))

@@ -11,11 +11,11 @@ use utoipa::{
         ObjectBuilder, OpenApi as Document, Required,
         path::{ParameterBuilder, ParameterIn},
         schema::Type,
-        security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+        security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
 };
 
-use super::{admin, gateway, operator, public};
+use super::{admin, gateway, operator, public, session};
 
 /// A refusal (RFC 9457).
 #[derive(Serialize, ToSchema)]
@@ -279,6 +279,7 @@ fn cast_ballot() {}
         gateway::record_batch,
         admin::list_contests, admin::put_contest, admin::get_contest, admin::open_contest,
         admin::close_contest, admin::certify_contest, admin::counts, admin::list_nodes, admin::new_channel,
+        session::look, session::sign_in, session::sign_out,
         operator::healthz, operator::readyz, operator::metrics,
     ),
     modifiers(&Completed),
@@ -295,6 +296,14 @@ impl Modify for Completed {
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("admin_token", bearer());
         components.add_security_scheme("channel_key", bearer());
+        // Both together: the cookie says who, the header that the console's script has asked.
+        let key = |location: fn(ApiKeyValue) -> ApiKey, name: &str, what: &str| {
+            SecurityScheme::ApiKey(location(ApiKeyValue::with_description(name, what)))
+        };
+        let cookie = "From POST /admin/session; over TLS its name begins with __Host-";
+        components.add_security_scheme("session", key(ApiKey::Cookie, "landslide-session", cookie));
+        let header = "From GET /admin/session; with what changes something";
+        components.add_security_scheme("csrf", key(ApiKey::Header, "X-CSRF-Token", header));
         let contest = ParameterBuilder::new()
             .name("contest")
             .parameter_in(ParameterIn::Path)

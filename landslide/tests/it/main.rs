@@ -10,6 +10,7 @@ mod http {
     mod ballots;
     mod gateways;
     mod public;
+    mod sessions;
     mod tls;
 }
 
