@@ -26,6 +26,10 @@ pub mod http;
 
 mod pages;
 
+mod series;
+
+mod exports;
+
 mod streams;
 
 pub mod metrics;

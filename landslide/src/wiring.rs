@@ -23,6 +23,7 @@ use crate::{
     metrics::{Metrics, Outcome},
     node::{Node, SeenCounts},
     nodes::{Identity, Nodes},
+    series::Recorder,
     settings::{NODE_NAME_BYTES_MAX, Settings},
     stores::{OpenStore, StoreAddress},
     streams::Streams,
@@ -286,7 +287,12 @@ fn start_tally(
         metrics.tally_runs.get_or_create(&Outcome { outcome }).inc();
         metrics.tally_seconds.observe(report.took.as_secs_f64());
     };
-    let hooks = Hooks { clock: Arc::new(clock::now), on_run: Arc::new(on_run), ..Hooks::default() };
+    let recorder = Recorder::start(Arc::clone(&node.control));
+    let hooks = Hooks {
+        clock: Arc::new(clock::now),
+        on_publish: Arc::new(move |counts| recorder.note(counts)),
+        on_run: Arc::new(on_run),
+    };
     let contests = Arc::new(Counted(Arc::clone(node)));
     let tally = Tally::new(ballots, Arc::clone(&node.control), contests, settings, hooks)?;
     Ok(tally.spawn()?)

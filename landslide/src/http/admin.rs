@@ -19,6 +19,7 @@ use utoipa::ToSchema;
 use super::{
     InPath,
     body::{self, unreadable},
+    console::Nodes,
     json,
     openapi::ProblemBody,
     problem::{Problem, ProblemKind},
@@ -29,7 +30,7 @@ use super::{
 use crate::{
     clock,
     contests::{Changed, ContestError, Etag, LiveContest},
-    nodes::NodeView,
+    pages::console,
 };
 
 /// Admits, and finds the contest.
@@ -253,7 +254,7 @@ pub(crate) async fn certify_contest(
             Problem::new(ProblemKind::Internal, format!("{error}."))
         }
     })?;
-    worker.node.audit(&live.slug, "count certified", administrator.by()).await;
+    worker.node.audit(&live.slug, console::CERTIFIED, administrator.by()).await;
     Ok(json(&counts))
 }
 
@@ -277,14 +278,6 @@ pub(crate) async fn counts(
     Ok(json(&counts))
 }
 
-/// The nodes that share the store, as this one hears of them.
-#[derive(Debug, Serialize)]
-struct NodeList {
-    /// Who answers.
-    answered_by: String,
-    nodes: Vec<NodeView>,
-}
-
 /// Who is alive: all nodes that share the store, by their heartbeats.
 #[utoipa::path(
     get, path = "/v1/admin/nodes", tag = "administrators",
@@ -296,8 +289,7 @@ pub(crate) async fn list_nodes(
     parts: Parts,
 ) -> Result<Response, Problem> {
     admit(&worker, &parts)?;
-    let nodes = &worker.node.nodes;
-    Ok(json(&NodeList { answered_by: nodes.name().to_owned(), nodes: nodes.list() }))
+    Ok(json(&Nodes::of(&worker)))
 }
 
 /// A gateway's channel.

@@ -90,8 +90,8 @@ impl Limits {
             return true;
         }
         // The last one was written by the proxy next to us.
-        let lines = headers.get_all("x-forwarded-proto").iter();
-        let line = lines.last().and_then(|line| line.to_str().ok()).unwrap_or_default();
+        let mut lines = headers.get_all("x-forwarded-proto").iter();
+        let line = lines.next_back().and_then(|line| line.to_str().ok()).unwrap_or_default();
         let scheme = line.rsplit(',').next().unwrap_or_default().trim();
         scheme.eq_ignore_ascii_case("https") && self.is_trusted(client.peer.to_canonical())
     }

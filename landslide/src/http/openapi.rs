@@ -15,7 +15,7 @@ use utoipa::{
     },
 };
 
-use super::{admin, gateway, operator, public, session};
+use super::{admin, console, exports, gateway, operator, public, session};
 
 /// A refusal (RFC 9457).
 #[derive(Serialize, ToSchema)]
@@ -216,6 +216,19 @@ pub(crate) struct CountsBody {
     batch_set: Option<BatchSetBody>,
 }
 
+/// How a contest's counts grew, as a table.
+#[derive(ToSchema)]
+#[schema(as = Series)]
+#[expect(dead_code, reason = "describes a shape")]
+pub(crate) struct SeriesBody {
+    contest: String,
+    /// counted_through, recorded, counted, duplicate, late, void, votes_per_second (of recorded
+    /// ballots, since the row before; null in the first), then channel:web and others.
+    columns: Vec<String>,
+    /// By time; a cell for each column.
+    rows: Vec<Vec<serde_json::Value>>,
+}
+
 /// The nodes that share the store.
 #[derive(ToSchema)]
 #[schema(as = Nodes)]
@@ -279,6 +292,9 @@ fn cast_ballot() {}
         gateway::record_batch,
         admin::list_contests, admin::put_contest, admin::get_contest, admin::open_contest,
         admin::close_contest, admin::certify_contest, admin::counts, admin::list_nodes, admin::new_channel,
+        console::overview, console::live, console::lease, console::audit,
+        exports::counts_json, exports::counts_csv,
+        exports::series, exports::series_json, exports::series_csv,
         session::look, session::sign_in, session::sign_out,
         operator::healthz, operator::readyz, operator::metrics,
     ),

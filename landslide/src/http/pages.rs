@@ -148,11 +148,6 @@ fn new_ballot_id() -> BallotId {
     BallotId::new(clock::now(), secret::random_bytes())
 }
 
-/// `GET /admin`: the administrator's page; its script asks for the token.
-pub(crate) async fn admin() -> Response {
-    page(StatusCode::OK, pages::admin())
-}
-
 /// `GET /docs`: the API, to read and to try.
 pub(crate) async fn docs() -> Response {
     page(StatusCode::OK, pages::docs())
@@ -196,7 +191,7 @@ fn file(asset: &Asset, headers: &HeaderMap) -> Response {
     response
 }
 
-fn page(status: StatusCode, html: String) -> Response {
+pub(crate) fn page(status: StatusCode, html: String) -> Response {
     let mut response = (status, html).into_response();
     let headers = response.headers_mut();
     for (name, value) in pages::HEADERS {

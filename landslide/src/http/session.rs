@@ -226,7 +226,8 @@ fn check_origin(headers: &HeaderMap, uri: &Uri) -> Result<(), Problem> {
     let is_own = match (text("sec-fetch-site"), text(ORIGIN.as_str())) {
         (Some(site), _) => site == "same-origin",
         (None, Some(origin)) => {
-            let host = text(HOST.as_str()).or(uri.authority().map(|host| host.as_str()));
+            let host =
+                text(HOST.as_str()).or(uri.authority().map(hyper::http::uri::Authority::as_str));
             let authority = origin.split_once("://").map(|(_, authority)| authority);
             authority.is_some() && authority == host
         }

@@ -7,6 +7,9 @@
 mod assets;
 pub(crate) use assets::{ASSET_CACHE_CONTROL, Asset, static_asset};
 
+pub(crate) mod console;
+pub(crate) use console::{ballots, share, status};
+
 mod docs;
 pub(crate) use docs::{docs, docs_asset};
 
@@ -17,6 +20,7 @@ mod refusal;
 pub(crate) use refusal::Refusal;
 
 mod words;
+pub(crate) use words::visibility;
 
 mod voter;
 pub(crate) use voter::{RecordedPage, VoterPage, contests, not_found};
@@ -36,15 +40,6 @@ pub(crate) const HEADERS: [(&str, &str); 4] = [
     ("x-content-type-options", "nosniff"),
     ("referrer-policy", "same-origin"),
 ];
-
-/// The administrator's page. It holds no data: its script asks for the token and then the API.
-pub(crate) fn admin() -> String {
-    render(&AdminTemplate)
-}
-
-#[derive(Template)]
-#[template(path = "admin.html")]
-struct AdminTemplate;
 
 /// A page's HTML. The templates only write domain values into a `String`.
 fn render(template: &impl Template) -> String {

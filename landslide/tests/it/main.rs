@@ -8,6 +8,7 @@ mod node;
 mod http {
     mod admin;
     mod ballots;
+    mod exports;
     mod gateways;
     mod public;
     mod sessions;

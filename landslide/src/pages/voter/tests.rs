@@ -95,7 +95,9 @@ fn every_page(title: &str) -> Vec<String> {
         voter.render(),
         recorded.render(),
         not_found(),
-        super::super::admin(),
+        super::super::console::contests(),
+        super::super::console::contest(),
+        super::super::console::edit(),
         super::super::docs(),
     ]
 }
