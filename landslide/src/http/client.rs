@@ -96,6 +96,22 @@ impl Limits {
         scheme.eq_ignore_ascii_case("https") && self.is_trusted(client.peer.to_canonical())
     }
 
+    /// Whether the request comes from a private network and straight, not from somewhere behind a
+    /// proxy: from the operator's own machines, as far as an address tells.
+    pub(crate) fn is_near(&self, client: Client, headers: &HeaderMap) -> bool {
+        let peer = client.peer.to_canonical();
+        let forwarded = ["x-forwarded-for", "forwarded", "x-real-ip", "via"];
+        if !self.is_trusted(peer) && forwarded.iter().any(|name| headers.contains_key(*name)) {
+            return false;
+        }
+        match self.address(peer, headers) {
+            IpAddr::V4(v4) => v4.is_loopback() || v4.is_private() || v4.is_link_local(),
+            IpAddr::V6(v6) => {
+                v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local()
+            }
+        }
+    }
+
     fn is_trusted(&self, address: IpAddr) -> bool {
         self.settings.trusted_proxies.iter().any(|net| net.contains(&address))
     }
@@ -198,6 +214,28 @@ mod tests {
         );
         assert!(secure("10.0.0.1", false, &["http", "http, https"]));
         assert!(!secure("10.0.0.1", false, &["https, http"]) && !secure("10.0.0.1", false, &[]));
+    }
+
+    #[test]
+    fn only_who_comes_straight_from_a_private_network_is_near() {
+        let limits = limits(&["10.0.0.1/32"]);
+        let near = |peer: &str, forwarded: Option<&str>| {
+            let client = Client { peer: peer.parse().unwrap(), is_secure: false };
+            let mut headers = HeaderMap::new();
+            if let Some(value) = forwarded {
+                headers.insert("x-forwarded-for", value.parse().unwrap());
+            }
+            limits.is_near(client, &headers)
+        };
+        for peer in ["127.0.0.1", "192.168.1.9", "10.0.0.1", "::1", "fd00::1", "::ffff:10.2.3.4"] {
+            assert!(near(peer, None), "{peer}");
+        }
+        for peer in ["203.0.113.1", "2001:db8::1", "::ffff:203.0.113.1"] {
+            assert!(!near(peer, None), "{peer}");
+        }
+        assert!(!near("10.0.0.1", Some("203.0.113.1")), "a voter behind the balancer");
+        assert!(near("10.0.0.1", Some("192.168.1.9")));
+        assert!(!near("10.0.0.2", Some("192.168.1.9")), "a proxy that nobody has vouched for");
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod http {
     mod ballots;
     mod exports;
     mod gateways;
+    mod hidden;
     mod public;
     mod sessions;
     mod tls;
