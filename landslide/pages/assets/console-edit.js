@@ -2,6 +2,7 @@
 // voting is open is asked twice, and a change by somebody else meanwhile is shown, not overwritten.
 
 import { api, ask, clock, contestPath, element, find, Problem, say, showError, showProblem, showProgress, start } from "./console.js";
+import { choicesOf, linesOf, slugOf } from "./console-choices.js";
 import { grouped, phase, policyWords, RESULTS, utc, zone } from "./console-words.js";
 
 const path = location.pathname.split("/");
@@ -15,35 +16,6 @@ let began = null;
 let etag = "";
 /** What the form does not show, such as a choice's picture, is kept. @type {Map<string, any>} */
 let known = new Map();
-
-/**
- * A name for machines out of one for people: `a-z`, `0-9` and `-`.
- * @param {string} title @param {string} otherwise for a title without such letters
- */
-export function slugOf(title, otherwise) {
-  const plain = title.normalize("NFKD").replace(/\p{Mark}/gu, "").toLowerCase();
-  const slug = plain.replace(/[^a-z0-9]+/g, "-").replace(/^-+/, "").slice(0, 60).replace(/-+$/, "");
-  return slug || otherwise;
-}
-
-/** A line a choice: `name | title`, or a title alone. @param {{choice: string, title: string}[]} choices */
-const linesOf = (choices) => choices.map(({ choice, title }) =>
-  // A title that would be read otherwise keeps its name in front.
-  slugOf(title, "") === choice && !title.includes("|") ? title : `${choice} | ${title}`).join("\n");
-
-/** Choices out of lines, with distinct names. @param {string} lines */
-export function choicesOf(lines) {
-  const taken = new Set();
-  return lines.split("\n").map((line) => line.trim()).filter(Boolean).map((line, n) => {
-    const named = /^([a-z0-9][a-z0-9-]{0,63})\s*\|\s*(.+)$/.exec(line);
-    const title = named ? named[2] : line;
-    const slug = named ? named[1] : slugOf(title, `choice-${n + 1}`);
-    let choice = slug;
-    for (let again = 2; !named && taken.has(choice); again += 1) choice = `${slug.slice(0, 58)}-${again}`;
-    taken.add(choice);
-    return { ...known.get(choice), choice, title };
-  });
-}
 
 /** For a `datetime-local`. @param {string | null | undefined} rfc3339 */
 function toField(rfc3339) {
@@ -71,7 +43,7 @@ function said() {
     policy: policy === "up_to" ? { up_to: Number(input("up-to").value) } : policy,
     results: input("results").value,
     shards: Number(input("shards").value),
-    choices: choicesOf(input("choices").value),
+    choices: choicesOf(input("choices").value, known),
   };
 }
 
@@ -98,7 +70,7 @@ function showDerived() {
     say(find(`${id}-hint`), time && !Number.isNaN(time.getTime()) ? `${zone}; that is ${utc(time.toISOString())}` : `Empty: by hand. Times are in ${zone}.`);
   }
   find("up-to-field").hidden = input("policy").value !== "up_to";
-  const choices = choicesOf(input("choices").value);
+  const choices = choicesOf(input("choices").value, known);
   say(find("choices-count"), choices.length ? `${choices.length} choices` : "");
 }
 

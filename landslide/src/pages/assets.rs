@@ -56,6 +56,7 @@ static ASSETS: LazyLock<Vec<(&str, Asset)>> = LazyLock::new(|| {
         asset!("console.css", CSS),
         asset!("console.js", JAVASCRIPT),
         asset!("console-chart.js", JAVASCRIPT),
+        asset!("console-choices.js", JAVASCRIPT),
         asset!("console-contest.js", JAVASCRIPT),
         asset!("console-contests.js", JAVASCRIPT),
         asset!("console-counts.js", JAVASCRIPT),
