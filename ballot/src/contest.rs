@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ChoiceNumber, Slug, Timestamp};
+use crate::{ChoiceNumber, Slug, Timestamp, web};
 
 /// A contest's definition. Read by [`Contest::from_json`] and [`Contest::from_toml`], which check
 /// every rule; written with the same keys.
@@ -25,6 +25,9 @@ pub struct Contest {
     pub shards: u16,
     /// The possible answers, 2 to 1,000, with distinct slugs. Their order gives their numbers.
     pub choices: Vec<Choice>,
+    /// The origins whose pages may show this contest in a frame, such as `https://news.example`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub embed_origins: Vec<String>,
 }
 
 impl Contest {
@@ -42,6 +45,16 @@ pub struct Choice {
     pub choice: Slug,
     /// Its name for people, kept byte for byte.
     pub title: String,
+    /// Where its picture is: an `https` URL, or a path on the pages' own host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub picture: Option<String>,
+}
+
+impl Choice {
+    /// The origin of its picture, if that is on another host.
+    pub fn picture_origin(&self) -> Option<&str> {
+        self.picture.as_deref().and_then(web::origin_of_url)
+    }
 }
 
 /// `opens_at <= recorded_at < closes_at` is inside the hours; everything else is late.

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use serde_json::{Map, Value};
 
 use crate::{
-    Admission, Choice, Contest, Hours, Policy, ResultsVisibility, Slug, Timestamp, limits,
+    Admission, Choice, Contest, Hours, Policy, ResultsVisibility, Slug, Timestamp, limits, web,
 };
 
 /// A definition that breaks a rule.
@@ -81,6 +81,7 @@ fn contest(value: Value) -> Result<Contest, InvalidDefinition> {
             .optional("shards")
             .map_or(Ok(limits::SHARDS_DEFAULT), |v| number(&v, "shards", limits::SHARDS_MAX))?,
         choices: choices(members.required("choices")?)?,
+        embed_origins: members.optional("embed_origins").map_or(Ok(Vec::new()), embed_origins)?,
     };
     members.none_left()?;
     check_hours(contest.hours)?;
@@ -130,14 +131,48 @@ fn choices(value: Value) -> Result<Vec<Choice>, InvalidDefinition> {
                 .map_err(|error| InvalidDefinition::new(field, format!("must be {error}")))?
         };
         let title = title(members.required("title")?, &format!("{path}.title"))?;
+        let picture = members.optional("picture");
+        let picture = picture.map(|v| picture_url(v, &format!("{path}.picture"))).transpose()?;
         members.none_left()?;
         if !slugs.insert(choice.clone()) {
             let detail = format!("{choice} is there twice");
             return Err(InvalidDefinition::new(format!("{path}.choice"), detail));
         }
-        choices.push(Choice { choice, title });
+        choices.push(Choice { choice, title, picture });
     }
     Ok(choices)
+}
+
+fn picture_url(value: Value, field: &str) -> Result<String, InvalidDefinition> {
+    let picture = string(value, field)?;
+    if !web::is_picture(&picture) {
+        let max = limits::PICTURE_BYTES_MAX;
+        let detail =
+            format!("must be an https URL or a path that begins with /, up to {max} bytes");
+        return Err(InvalidDefinition::new(field, detail));
+    }
+    Ok(picture)
+}
+
+fn embed_origins(value: Value) -> Result<Vec<String>, InvalidDefinition> {
+    let max = limits::EMBED_ORIGINS_MAX;
+    let Value::Array(values) = value else {
+        return Err(InvalidDefinition::new("embed_origins", "must be a list of origins"));
+    };
+    if values.len() > max {
+        return Err(InvalidDefinition::new("embed_origins", format!("must be at most {max}")));
+    }
+    let mut origins = Vec::with_capacity(values.len());
+    for (n, value) in values.into_iter().enumerate() {
+        let field = format!("embed_origins[{n}]");
+        let origin = string(value, &field)?;
+        if !web::is_origin(&origin) {
+            let detail = "must be an origin in lower case, such as https://news.example";
+            return Err(InvalidDefinition::new(field, detail));
+        }
+        origins.push(origin);
+    }
+    Ok(origins)
 }
 
 fn policy(value: Value) -> Result<Policy, InvalidDefinition> {
@@ -250,9 +285,11 @@ mod tests {
         policy = {up_to = 20}
         results = "after_close"
         shards = 4
+        embed_origins = ["https://news.example", "http://localhost:8080"]
         [[choices]]
         choice = "breaking-bad"
         title = "Breaking Bad"
+        picture = "https://pictures.example/bb.jpg?w=112"
         [[choices]]
         choice = "the-wire"
         title = "مسلسل"
@@ -306,6 +343,11 @@ mod tests {
             ("/choices/1/choice", "Breaking".into(), "choices[1].choice"),
             ("/choices/1/choice", "breaking-bad".into(), "choices[1].choice"),
             ("/choices/1/title", Value::Null, "choices[1].title"),
+            ("/choices/0/picture", "http://pictures.example/x".into(), "choices[0].picture"),
+            ("/choices/0/picture", 1.into(), "choices[0].picture"),
+            ("/embed_origins", "https://news.example".into(), "embed_origins"),
+            ("/embed_origins", vec!["https://a.example"; 51].into(), "embed_origins"),
+            ("/embed_origins/1", "https://*.example".into(), "embed_origins[1]"),
         ];
         for (pointer, value, field) in cases {
             let mut bad = good.clone();

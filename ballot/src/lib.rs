@@ -21,6 +21,8 @@ pub use voter::{ContestKey, Device, Voter};
 mod contest;
 pub use contest::{Admission, Choice, Contest, Hours, Phase, Policy, ResultsVisibility};
 
+mod web;
+
 mod definition;
 pub use definition::InvalidDefinition;
 

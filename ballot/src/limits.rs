@@ -10,6 +10,12 @@ pub const CHOICES_MAX: usize = 1_000;
 pub const TITLE_CHARS_MAX: usize = 200;
 /// Bytes of a contest's or a choice's slug; it is part of every key in the store.
 pub const SLUG_BYTES_MAX: usize = 64;
+/// Bytes of a picture's URL. With 1,000 choices of usual titles a definition still fits its document.
+pub const PICTURE_BYTES_MAX: usize = 250;
+/// Origins that may frame a contest, at most: they all stand in one header.
+pub const EMBED_ORIGINS_MAX: usize = 50;
+/// Bytes of an origin: the longest host name, the scheme and the port.
+pub const ORIGIN_BYTES_MAX: usize = 267;
 /// Shards of a contest, at most: the tally makes one scan a shard.
 pub const SHARDS_MAX: u16 = 1_024;
 /// Shards of a contest that does not say.

@@ -14,7 +14,8 @@ const POLICIES: [Policy; 5] =
     [Policy::One, Policy::Latest, Policy::UpTo(2), Policy::UpTo(3), Policy::Unlimited];
 
 fn contest(policy: Policy) -> Contest {
-    let choice = |n| Choice { choice: format!("c{n}").parse().unwrap(), title: "C".into() };
+    let choice =
+        |n| Choice { choice: format!("c{n}").parse().unwrap(), title: "C".into(), picture: None };
     Contest {
         title: "t".into(),
         hours: Hours {
@@ -26,6 +27,7 @@ fn contest(policy: Policy) -> Contest {
         results: ResultsVisibility::Hidden,
         shards: 1,
         choices: (0..4).map(choice).collect(),
+        embed_origins: Vec::new(),
     }
 }
 

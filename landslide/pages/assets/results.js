@@ -1,25 +1,28 @@
 // Public results: one look, then the stream, until they no longer change.
 
-import { CountsTable, grouped } from "./counts-table.js";
+import { CountsTable } from "./counts-table.js";
 import { timeElement } from "./times.js";
+import { grouped, say, sayText } from "./words.js";
 
 /** Not sooner again after a refusal; a crowd asks at once when voting closes. */
 const again = () => 5_000 + Math.random() * 5_000;
 
-export class Results {
+let started = false;
+
+/** Shows the results there, from now on. @param {HTMLElement} section @param {string} contest */
+export function showResults(section, contest) {
+  if (started) return;
+  started = true;
+  void new Results(section, contest).look();
+}
+
+class Results {
   /** @param {HTMLElement} section @param {string} contest */
   constructor(section, contest) {
     this.section = section;
     this.url = `/v1/contests/${encodeURIComponent(contest)}/results`;
     this.state = /** @type {HTMLElement} */ (section.querySelector("#results-state"));
     this.table = new CountsTable(/** @type {HTMLElement} */ (section.querySelector("#results-rows")));
-    this.started = false;
-  }
-
-  start() {
-    if (this.started) return;
-    this.started = true;
-    void this.look();
   }
 
   async look() {
@@ -50,7 +53,8 @@ export class Results {
   show({ status, counted_through, total, choices }) {
     this.section.hidden = false;
     this.table.update(choices, total);
-    this.state.replaceChildren(`${grouped(total)} votes, ${status}, counted through `, timeElement(counted_through));
+    const shown = sayText(`status_${status}`);
+    this.state.replaceChildren(...say("results_state", { n: grouped(total), status: shown, time: timeElement(counted_through) }));
     return status !== "provisional";
   }
 }

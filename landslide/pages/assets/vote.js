@@ -1,122 +1,147 @@
-// The voter's page with script: the form becomes an outbox that does not lose a ballot. Without
-// script, or where nothing can be stored, the form is posted as it is.
+// The voters' page with script: the form becomes an outbox that does not lose a ballot. Without
+// script the form is posted as it is.
 
-import { Outbox } from "./outbox.js";
-import { Results } from "./results.js";
-import { duration, timeElement } from "./times.js";
+import { ServerClock } from "./clock.js";
+import { Outbox, TRIES_QUICK_MAX } from "./outbox.js";
+import { duration, localTime, timeElement } from "./times.js";
+import { isolated, say, sayText } from "./words.js";
 
 const find = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
 const page = find("contest");
 const form = /** @type {HTMLFormElement | null} */ (document.getElementById("vote"));
-const { contest = "", opensAt = "", closesAt = "", now: servedAt = "" } = page.dataset;
+const { contest = "" } = page.dataset;
 const votesMax = Number(page.dataset.votesMax);
 const changeable = "changeable" in page.dataset;
-const meaning = find("receipt-meaning").textContent;
+const meaning = [...find("receipt-meaning").childNodes];
+const countdown = document.createElement("bdi");
 
-// The hours are decided by the server's clock, so the page goes by it too.
-const clockOffset = Date.parse(servedAt) - Date.now() || 0;
-const serverNow = () => Date.now() + clockOffset;
+const clock = new ServerClock();
+const outbox = new Outbox(contest, { now: () => clock.now() });
+/** Whether the voter asked for the form again. */
+let again = false;
+/** Whether this tab's voter waits for the answer, and is told of it. */
+let byHand = false;
+let phaseShown = "";
 
-const outbox = usableOutbox();
-if (outbox) {
-  form?.addEventListener("submit", (event) => {
-    const choice = new FormData(/** @type {HTMLFormElement} */ (form)).get("choice");
-    if (typeof choice !== "string") return;
-    try {
-      outbox.cast(choice, titleOf(choice));
-    } catch {
-      return; // Nothing can be stored: the form is posted instead.
-    }
-    event.preventDefault();
-    void send(outbox, true);
-  });
-  addEventListener("storage", (event) => event.key === outbox.key && render());
-  if (outbox.state.pending) void send(outbox, false);
+form?.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const choice = new FormData(form).get("choice");
+  if (typeof choice !== "string") return;
+  byHand = true;
+  again = false;
+  outbox.cast(choice, titleOf(choice));
+  void outbox.deliver();
+});
+find("try-now").addEventListener("click", () => {
+  byHand = true;
+  outbox.retryNow();
+  void outbox.deliver();
+});
+document.querySelector("#again button")?.addEventListener("click", () => {
+  again = true;
   const last = outbox.state.last;
   if (changeable && last) check(last.choice);
-}
+  render();
+  /** @type {HTMLElement | null | undefined} */ (form?.querySelector("input:checked, input[name=choice]"))?.focus();
+});
+for (const name of ["online", "offline"]) addEventListener(name, () => render());
+document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && look());
 
-const results = page.dataset.results === "hidden" ? null : new Results(find("results"), contest);
-let phaseShown = "";
-tick();
-setInterval(tick, 1000);
+outbox.subscribe(render);
 render();
-
-function usableOutbox() {
-  try {
-    const box = new Outbox(contest);
-    box.device();
-    return box;
-  } catch {
-    return null;
-  }
-}
-
-/** @param {Outbox} box @param {boolean} byHand whether the voter just asked for it */
-async function send(box, byHand) {
-  const pending = box.state.pending;
-  if (!pending) return;
-  showProblem("");
-  showProgress("Sending your vote for ", pending.title, " …");
-  render();
-  const answer = await box.send(() => {
-    showProgress("No answer yet for your vote for ", pending.title,
-      ". It is kept on this device and sent again by itself. You can leave this page open.");
-  });
-  showProgress();
-  render();
-  if (answer && "refused" in answer) {
-    showRefusal(answer.refused);
-  } else if (byHand) {
-    find("receipt").focus();
-  }
-}
-
-/** @param {import("./outbox.js").Refusal} refusal */
-function showRefusal({ status, detail, unknown, title }) {
-  if (status === 409 && unknown) {
-    showProblem("Voting closed before an answer came. It is not known whether your vote for ", title,
-      " was recorded.");
-  } else if (status === 409) {
-    showProblem("Voting is not open. Your vote for ", title, " was not recorded.");
-  } else {
-    showProblem("Your vote for ", title, ` was not recorded. ${detail}`);
-  }
-  find("problem").focus();
-}
+void outbox.deliver();
+void clock.ask().then(tick);
+setInterval(tick, 1000);
+const lookAgain = () => setTimeout(() => void look().then(lookAgain), 60_000 + Math.random() * 30_000);
+lookAgain();
+if (document.getElementById("search")) void import("./search.js");
+if (page.dataset.embedOrigins) void import("./embed.js");
+share();
 
 /** What the page shows, from what is stored and what the hours say. */
 function render() {
-  const state = outbox?.state;
+  const state = outbox.state;
+  const { pending, last, refused } = state;
   const phase = phaseNow();
   for (const part of page.querySelectorAll("[data-when]")) {
     part.toggleAttribute("hidden", part.getAttribute("data-when") !== phase);
   }
-  if (state?.last) showReceipt(state.last, state.count);
-  if (!form) return;
-  const used = state ? state.count : 0;
-  const spent = !changeable && votesMax > 0 && used >= votesMax;
-  form.hidden = phase === "closed" || Boolean(state?.pending) || spent;
-  const fieldset = /** @type {HTMLFieldSetElement} */ (form.querySelector("fieldset"));
-  fieldset.disabled = phase !== "open";
-  const button = /** @type {HTMLButtonElement} */ (form.querySelector("button"));
-  if (used > 0) button.textContent = changeable ? "Change my vote" : "Vote again";
+  showSending(pending, phase);
+  showProblem(pending ? null : refused);
+  find("receipt").hidden = !last || Boolean(pending);
+  if (last) showReceipt(last, state.count);
+  const spent = !changeable && votesMax > 0 && state.count >= votesMax;
+  const more = document.getElementById("again");
+  if (more) more.hidden = !last || again || spent || Boolean(pending) || phase !== "open" || Boolean(refused);
+  if (form) {
+    const wanted = !last || again || Boolean(refused);
+    form.hidden = phase === "closed" || Boolean(pending) || spent || !wanted;
+    /** @type {HTMLFieldSetElement} */ (form.querySelector("fieldset")).disabled = phase !== "open";
+  }
+  if (byHand && !pending) {
+    byHand = false;
+    find(refused ? "problem" : "receipt").focus();
+  }
+}
+
+/** @param {import("./outbox.js").Pending | null} pending @param {string} phase */
+function showSending(pending, phase) {
+  find("sending").hidden = !pending;
+  if (!pending) return void find("progress").replaceChildren();
+  const key = pending.tries === 0 ? "sending"
+    : phase === "closed" ? "waiting_closed"
+    : navigator.onLine === false ? "waiting_offline"
+    : pending.tries < TRIES_QUICK_MAX ? "waiting" : "waiting_long";
+  const kept = outbox.isKept ? "" : ` ${sayText("not_kept")}`;
+  // Set only when it changes: a screen reader says it each time.
+  if (find("progress").textContent !== sayText(key, { choice: pending.title }) + kept) {
+    find("progress").replaceChildren(...say(key, { choice: isolated(pending.title) }), kept);
+  }
+  find("try-now").hidden = pending.tries === 0;
+}
+
+/** @param {import("./outbox.js").Refusal | null} refused */
+function showProblem(refused) {
+  const known = document.getElementById("problem");
+  if (!refused) {
+    // One that the server rendered stays until something else is said.
+    if (known && outbox.state.last) known.remove();
+    return;
+  }
+  const { status, unknown, title } = refused;
+  const key = status !== 409 ? (unknown ? "other_unknown" : "other_refused")
+    : unknown ? "closed_unknown"
+    : phaseNow() === "closed" ? "closed_refused" : "not_open_refused";
+  if (known?.textContent === sayText(key, { choice: title })) return;
+  const box = document.createElement("div");
+  box.id = "problem";
+  box.className = "card problem";
+  box.tabIndex = -1;
+  box.setAttribute("role", "alert");
+  const paragraph = document.createElement("p");
+  paragraph.append(...say(key, { choice: isolated(title) }));
+  box.append(paragraph);
+  if (known) known.replaceWith(box);
+  else find("sending").before(box);
 }
 
 /** @param {import("./outbox.js").Recorded} recorded @param {number} count */
 function showReceipt({ title, recorded_at, ballot_id }, count) {
+  if (find("receipt-ballot").textContent === ballot_id) return;
   find("receipt-choice").replaceChildren(isolated(title));
   find("receipt-time").replaceChildren(timeElement(recorded_at));
   find("receipt-ballot").textContent = ballot_id;
-  const used = votesMax === 1 ? "" : votesMax > 1
-    ? ` ${Math.min(count, votesMax)} of ${votesMax} used on this device.`
-    : ` ${count} sent from this device.`;
-  find("receipt-meaning").textContent = meaning + used;
-  find("receipt").hidden = false;
+  const used = votesMax === 1 ? []
+    : votesMax > 1 ? say("used", { used: Math.min(count, votesMax), max: votesMax }) : say("sent", { n: count });
+  find("receipt-meaning").replaceChildren(...meaning, " ", ...used);
+  if (byHand) find("announce").textContent = sayText("announce_recorded", { choice: title });
 }
 
+/** Where the contest stands by the server's clock; while that is not known, as the page came. */
 function phaseNow() {
-  const now = serverNow();
+  const { opensAt, closesAt } = page.dataset;
+  if (!clock.isKnown) return page.dataset.phase ?? "draft";
+  const now = clock.now();
   if (!opensAt || now < Date.parse(opensAt)) return "draft";
   return closesAt && now >= Date.parse(closesAt) ? "closed" : "open";
 }
@@ -124,50 +149,72 @@ function phaseNow() {
 /** Once a second: the countdown, and a change of phase. */
 function tick() {
   const phase = phaseNow();
-  const [word, end] = phase === "draft" ? ["Opens", opensAt] : ["Closes", closesAt];
-  const countdown = find("countdown");
-  countdown.hidden = phase === "closed" || !end;
-  if (end) countdown.textContent = `${word} in ${duration(Date.parse(end) - serverNow())}`;
+  const { opensAt, closesAt } = page.dataset;
+  const end = phase === "draft" ? opensAt : phase === "open" ? closesAt : undefined;
+  if (clock.isKnown) showCountdown(phase, end);
   if (phase === phaseShown) return;
-  if (phaseShown) render();
   phaseShown = phase;
+  render();
+  // What the hours hide, the server hides too: this only spares it the question.
   const shown = page.dataset.results === "live" ? phase !== "draft" : phase === "closed";
-  if (shown) results?.start();
+  if (shown && document.getElementById("results")) {
+    void import("./results.js").then(({ showResults }) => showResults(find("results"), contest));
+  }
 }
 
-/** Sets the live region. @param {string} [before] @param {string} [title] @param {string} [after] */
-function showProgress(before = "", title = "", after = "") {
-  find("progress").replaceChildren(...sentence(before, title, after));
+/** @param {string} phase @param {string | undefined} end */
+function showCountdown(phase, end) {
+  const line = find("countdown");
+  if (!end) return void line.replaceChildren();
+  countdown.textContent = duration(Date.parse(end) - clock.now());
+  if (line.dataset.of === phase && line.contains(countdown)) return;
+  line.dataset.of = phase;
+  line.replaceChildren(...say(phase === "draft" ? "opens_in" : "closes_in", { time: countdown }));
 }
 
-/** @param {string} before empty takes the problem away @param {string} [title] @param {string} [after] */
-function showProblem(before, title = "", after = "") {
-  document.getElementById("problem")?.remove();
-  if (!before) return;
-  const box = document.createElement("div");
-  box.id = "problem";
-  box.className = "card problem";
-  box.tabIndex = -1;
-  box.setAttribute("role", "alert");
-  box.append(...sentence(before, title, after));
-  find("progress").before(box);
+/** The hours as they are now: an organiser may have closed by hand, or later than was planned. */
+async function look() {
+  if (document.visibilityState !== "visible") return;
+  if (clock.isOld) await clock.ask();
+  if (phaseNow() === "closed") return;
+  try {
+    const response = await fetch(`/v1/contests/${encodeURIComponent(contest)}`);
+    if (!response.ok) return;
+    const { opens_at, closes_at } = await response.json();
+    setTimes("opensAt", opens_at, '[data-when="draft"] time');
+    setTimes("closesAt", closes_at, '[data-when="open"] time, [data-when="closed"] time, #policy time');
+    tick();
+  } catch {
+    // The network is away; the next look may do.
+  }
 }
 
-/** A paragraph with a title in it that may run the other way. @param {string} before @param {string} title @param {string} after */
-function sentence(before, title, after) {
-  if (!before) return [];
-  const paragraph = document.createElement("p");
-  paragraph.append(before);
-  if (title) paragraph.append("“", isolated(title), "”");
-  paragraph.append(after);
-  return [paragraph];
+/** @param {"opensAt" | "closesAt"} name @param {string | null} time @param {string} places */
+function setTimes(name, time, places) {
+  if (!time || page.dataset[name] === time) return;
+  page.dataset[name] = time;
+  for (const element of /** @type {NodeListOf<HTMLTimeElement>} */ (page.querySelectorAll(places))) {
+    element.dateTime = time;
+    element.textContent = localTime(new Date(time));
+  }
 }
 
-/** @param {string} title */
-function isolated(title) {
-  const element = document.createElement("bdi");
-  element.textContent = title;
-  return element;
+/** The link to this vote, by the device's own way to share, else by the clipboard. */
+function share() {
+  const [button, state] = find("share").children;
+  if (!navigator.share && !navigator.clipboard) return;
+  find("share").hidden = false;
+  button.addEventListener("click", async () => {
+    const url = new URL(`/c/${contest}`, location.href).href;
+    const title = page.querySelector("h1")?.textContent ?? "";
+    try {
+      if (navigator.share) return await navigator.share({ title, url });
+      await navigator.clipboard.writeText(url);
+      state.textContent = sayText("link_copied");
+    } catch (error) {
+      if (/** @type {Error} */ (error).name !== "AbortError") state.textContent = sayText("link_not_copied");
+    }
+  });
 }
 
 /** @param {string} choice */

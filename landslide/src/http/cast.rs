@@ -199,10 +199,15 @@ pub(crate) fn device_of_cookie(headers: &HeaderMap) -> Option<Device> {
 }
 
 /// The cookie that keeps a derived device for a year. A page's script may read it, so that whoever
-/// votes without script first and with it later is one device; nothing in it is secret.
-pub(crate) fn cookie_of_device(device: Device, is_secure: bool) -> HeaderValue {
-    let secure = if is_secure { "; Secure" } else { "" };
-    let cookie = format!("device={device}; Path=/; Max-Age=31536000; SameSite=Lax{secure}");
+/// votes without script first and with it later is one device; nothing in it is secret. In another
+/// site's frame a browser keeps it only if it is that site's own, which needs an encrypted connection.
+pub(crate) fn cookie_of_device(device: Device, is_secure: bool, embedded: bool) -> HeaderValue {
+    let attributes = match (is_secure, embedded) {
+        (true, true) => "SameSite=None; Secure; Partitioned",
+        (true, false) => "SameSite=Lax; Secure",
+        (false, _) => "SameSite=Lax",
+    };
+    let cookie = format!("device={device}; Path=/; Max-Age=31536000; {attributes}");
     HeaderValue::try_from(cookie).expect("a UUID and ASCII attributes are a header value")
 }
 
@@ -219,7 +224,7 @@ impl Recorded {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(device) = self.new_device {
-            headers.insert(SET_COOKIE, cookie_of_device(device, is_secure));
+            headers.insert(SET_COOKIE, cookie_of_device(device, is_secure, false));
         }
         response
     }

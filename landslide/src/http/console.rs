@@ -20,7 +20,7 @@ use super::{
     admin::{admit_to, store_error},
     json,
     openapi::{NodesBody, ProblemBody},
-    pages::page,
+    pages::whole_page as page,
     problem::Problem,
     public,
     server::{SharedWorker, Worker},

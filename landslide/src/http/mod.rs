@@ -9,6 +9,7 @@ mod exports;
 mod gateway;
 mod openapi;
 mod operator;
+mod page_cache;
 mod pages;
 mod problem;
 mod public;
@@ -54,12 +55,14 @@ fn router(worker: SharedWorker) -> Router {
         .route("/docs", get(pages::docs))
         .route("/docs/{*path}", get(pages::docs_asset))
         .route("/assets/{*path}", get(pages::asset))
+        .route("/v1/time", get(public::time))
         .route("/v1/contests/{contest}", get(public::contest))
         .route("/v1/contests/{contest}/results", get(public::results))
         .route("/v1/contests/{contest}/results/stream", get(public::results_stream));
     if roles.intake {
         router = router
             .route("/c/{contest}", get(pages::vote).post(pages::cast))
+            .route("/c/{contest}/embed", get(pages::vote_embedded).post(pages::cast_embedded))
             .route("/v1/contests/{contest}/ballots", post(cast_ballot))
             .route("/v1/contests/{contest}/batches", post(gateway::record_batch));
     }

@@ -78,6 +78,8 @@ pub(crate) struct ChoiceBody {
     choice: String,
     /// Its title, up to 200 characters.
     title: String,
+    /// An https URL, or a path on the pages' own host, of its picture.
+    picture: Option<String>,
 }
 
 /// A contest's definition.
@@ -105,6 +107,8 @@ pub(crate) struct ContestBody {
     shards: Option<u16>,
     /// 2 to 1,000.
     choices: Vec<ChoiceBody>,
+    /// Origins whose pages may show the contest in a frame; none by default.
+    embed_origins: Option<Vec<String>>,
 }
 
 /// A contest as the public sees it.
@@ -144,6 +148,15 @@ pub(crate) struct ListedContestBody {
     #[schema(inline)]
     #[serde(flatten)]
     definition: ContestBody,
+}
+
+/// What time it is.
+#[derive(ToSchema)]
+#[schema(as = Time)]
+#[expect(dead_code, reason = "describes a shape")]
+pub(crate) struct TimeBody {
+    /// RFC 3339.
+    now: String,
 }
 
 /// A choice's votes.
@@ -288,7 +301,7 @@ fn cast_ballot() {}
     ),
     paths(
         cast_ballot,
-        public::contest, public::results, public::results_stream,
+        public::time, public::contest, public::results, public::results_stream,
         gateway::record_batch,
         admin::list_contests, admin::put_contest, admin::get_contest, admin::open_contest,
         admin::close_contest, admin::certify_contest, admin::counts, admin::list_nodes, admin::new_channel,

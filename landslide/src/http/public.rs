@@ -23,7 +23,7 @@ use super::{
     problem::{Problem, ProblemKind},
     server::SharedWorker,
 };
-use crate::{contests::LiveContest, node::Node};
+use crate::{clock, contests::LiveContest, node::Node};
 
 /// A stream's comment when there is nothing to say, so that proxies keep it.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -70,10 +70,26 @@ pub(crate) async fn contest(
 }
 
 /// Whether `If-None-Match` names this version (weak comparison, RFC 9110 section 13.1.2).
-fn matches(headers: &HeaderMap, etag: &str) -> bool {
+pub(crate) fn matches(headers: &HeaderMap, etag: &str) -> bool {
     let values = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     let mut tags = values.flat_map(|value| value.split(',')).map(str::trim);
     tags.any(|tag| tag == "*" || tag.trim_start_matches("W/") == etag)
+}
+
+/// What time it is by the server's clock, which the hours are decided by. A page that caches keep
+/// cannot say it.
+#[utoipa::path(
+    get, path = "/v1/time", tag = "public",
+    responses((status = 200, description = "Now", body = super::openapi::TimeBody))
+)]
+pub(crate) async fn time() -> Response {
+    json(&Time { now: clock::now() })
+}
+
+/// What time it is.
+#[derive(Serialize)]
+struct Time {
+    now: Timestamp,
 }
 
 /// The results, where the contest shows them.

@@ -39,6 +39,7 @@ use tower::ServiceExt;
 use super::{
     cast,
     client::Client,
+    page_cache::PageCache,
     problem::{Problem, ProblemKind},
     router,
     tls::Tls,
@@ -70,6 +71,7 @@ pub struct ServerSettings {
 pub(crate) struct Worker {
     pub(crate) node: Arc<Node>,
     pub(crate) gatherer: Arc<Gatherer>,
+    pub(crate) pages: PageCache,
 }
 
 pub(crate) type SharedWorker = Arc<Worker>;
@@ -106,7 +108,8 @@ impl Server {
             let (sender, receiver) = mpsc::channel(HANDED_OVER_MAX);
             senders.push(sender);
             let gatherer = Gatherer::new(Arc::clone(&node.intake));
-            let worker = Arc::new(Worker { node: Arc::clone(node), gatherer });
+            let worker =
+                Arc::new(Worker { node: Arc::clone(node), gatherer, pages: PageCache::default() });
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let (tls, stopped) = (tls.clone(), stopped.clone());
             let thread = thread::Builder::new().name(format!("worker-{n}"));

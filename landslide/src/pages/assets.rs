@@ -1,15 +1,24 @@
 //! The files that pages load, embedded in the binary.
+//!
+//! They are served under a version, `/assets/{version}/{name}`, which is a hash over all of them: a
+//! browser keeps them for ever, modules that import each other are always of one version, and a
+//! new program never meets an old script. Without a version they are served too, for a short time.
 
-use std::sync::LazyLock;
+use std::{io::Write as _, sync::LazyLock};
+
+use data_encoding::BASE64;
+use flate2::{Compression, write::GzEncoder};
 
 /// A file as it is served.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Asset {
     /// The body.
     pub(crate) bytes: &'static [u8],
+    /// The same compressed by gzip, unless that makes it longer.
+    pub(crate) gzip: Option<Vec<u8>>,
     /// Its `Content-Type`.
     pub(crate) content_type: &'static str,
-    /// Its `Content-Encoding`, if it is stored compressed.
+    /// Its `Content-Encoding`, if `bytes` are compressed already.
     pub(crate) content_encoding: Option<&'static str>,
     /// Its strong `ETag`, quotes included.
     pub(crate) etag: String,
@@ -17,18 +26,88 @@ pub(crate) struct Asset {
 
 impl Asset {
     pub(super) fn new(bytes: &'static [u8], content_type: &'static str) -> Self {
-        let etag = format!("\"{}\"", &blake3::hash(bytes).to_hex()[..16]);
-        Self { bytes, content_type, content_encoding: None, etag }
+        let etag = format!("\"{}\"", hash(bytes));
+        Self { bytes, gzip: None, content_type, content_encoding: None, etag }
+    }
+
+    fn compressed(bytes: &'static [u8], content_type: &'static str) -> Self {
+        let gzip = Some(gzip(bytes)).filter(|gzip| gzip.len() < bytes.len());
+        Self { gzip, ..Self::new(bytes, content_type) }
     }
 }
 
-/// `Cache-Control` of every asset. Short, because names carry no version: after an upgrade a page
-/// may meet a script of the version before for that long, and its form works without any.
-pub(crate) const ASSET_CACHE_CONTROL: &str = "public, max-age=300";
+/// Compressed, as small as it gets.
+pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(bytes).and_then(|()| encoder.finish()).expect("a Vec takes what is written")
+}
 
-/// The file at `/assets/{path}`.
-pub(crate) fn static_asset(path: &str) -> Option<&'static Asset> {
-    ASSETS.iter().find(|(name, _)| *name == path).map(|(_, asset)| asset)
+/// The file at `/assets/{path}`, and how long it may be kept.
+pub(crate) fn static_asset(path: &str) -> Option<(&'static Asset, &'static str)> {
+    let (kept, name) = match path.split_once('/') {
+        None => ("public, max-age=300", path),
+        Some((version, name)) if version == *VERSION => {
+            ("public, max-age=31536000, immutable", name)
+        }
+        // While a new version is being rolled out, a page of one node may ask another.
+        Some((version, name)) if is_version(version) => ("public, max-age=60", name),
+        Some(_) => return None,
+    };
+    ASSETS.iter().find(|(known, _)| *known == name).map(|(_, asset)| (asset, kept))
+}
+
+/// Where a page finds that file: `/assets/{version}/{name}`.
+pub(crate) fn asset_url(name: &str) -> String {
+    debug_assert!(ASSETS.iter().any(|(known, _)| *known == name), "there is no {name}");
+    format!("/assets/{}/{name}", *VERSION)
+}
+
+/// A style that stands in the page itself, so that the first paint waits for no second request.
+#[derive(Debug)]
+pub(crate) struct InlineStyle {
+    /// The rules.
+    pub(crate) text: String,
+    /// The source that a content security policy names it by.
+    pub(crate) csp_source: String,
+}
+
+/// What the voters' pages look like.
+pub(crate) static VOTER_STYLE: LazyLock<InlineStyle> = LazyLock::new(|| {
+    let rules =
+        [include_str!("../../pages/assets/style.css"), include_str!("../../pages/voter.css")];
+    let text: String = rules.iter().map(|rules| shortened(rules)).collect();
+    let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
+    let csp_source = format!("'sha256-{}'", BASE64.encode(digest.as_ref()));
+    InlineStyle { text, csp_source }
+});
+
+/// Rules without comments and indents.
+fn shortened(rules: &str) -> String {
+    let mut text = String::with_capacity(rules.len());
+    let mut rest = rules;
+    while let Some((before, after)) = rest.split_once("/*") {
+        text.push_str(before);
+        rest = after.split_once("*/").map_or("", |(_, after)| after);
+    }
+    text.push_str(rest);
+    text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
+}
+
+/// The version of all files together.
+static VERSION: LazyLock<String> = LazyLock::new(|| {
+    let mut hasher = blake3::Hasher::new();
+    for (name, asset) in ASSETS.iter() {
+        hasher.update(name.as_bytes()).update(asset.etag.as_bytes());
+    }
+    hasher.finalize().to_hex()[..16].to_owned()
+});
+
+fn is_version(text: &str) -> bool {
+    text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+fn hash(bytes: &[u8]) -> String {
+    blake3::hash(bytes).to_hex()[..16].to_owned()
 }
 
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
@@ -40,7 +119,7 @@ macro_rules! asset {
         asset!($name, $content_type, concat!("../../pages/assets/", $name))
     };
     ($name:literal, $content_type:expr, $path:expr) => {
-        ($name, Asset::new(include_bytes!($path), $content_type))
+        ($name, Asset::compressed(include_bytes!($path), $content_type))
     };
 }
 
@@ -49,10 +128,16 @@ static ASSETS: LazyLock<Vec<(&str, Asset)>> = LazyLock::new(|| {
         asset!("style.css", CSS),
         asset!("icon.svg", SVG),
         asset!("vote.js", JAVASCRIPT),
-        asset!("outbox.js", JAVASCRIPT),
+        // The published client, as it is.
+        asset!("outbox.js", JAVASCRIPT, "../../../clients/js/outbox.js"),
+        asset!("landslide-vote.js", JAVASCRIPT, "../../../clients/js/element.js"),
+        asset!("clock.js", JAVASCRIPT),
+        asset!("search.js", JAVASCRIPT),
+        asset!("embed.js", JAVASCRIPT),
         asset!("results.js", JAVASCRIPT),
         asset!("counts-table.js", JAVASCRIPT),
         asset!("times.js", JAVASCRIPT),
+        asset!("words.js", JAVASCRIPT),
         asset!("docs.js", JAVASCRIPT),
     ];
     let console = [
@@ -76,9 +161,12 @@ static ASSETS: LazyLock<Vec<(&str, Asset)>> = LazyLock::new(|| {
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::HashSet, path::Path};
+    use std::{collections::HashSet, io::Read as _, path::Path};
 
     use super::*;
+
+    /// Files of the published client that pages load.
+    const OF_THE_CLIENT: [&str; 2] = ["outbox.js", "landslide-vote.js"];
 
     #[test]
     fn every_file_is_served_and_nothing_else() {
@@ -93,10 +181,33 @@ mod tests {
         let mut files: HashSet<String> = names(&folder).into_iter().collect();
         assert!(files.remove("vendor"));
         files.extend(vendored);
+        files.extend(OF_THE_CLIENT.map(str::to_owned));
         let served: HashSet<String> = ASSETS.iter().map(|(name, _)| (*name).to_owned()).collect();
         assert_eq!(files, served);
-        for path in ["", "/", "../assets/vote.js", "vote.js/", "VOTE.JS", "vote", "\0"] {
+        for path in ["", "/", "../assets/vote.js", "vote.js/", "VOTE.JS", "vote", "\0", "x/vote.js"]
+        {
             assert_eq!(static_asset(path), None, "{path:?}");
+        }
+    }
+
+    #[test]
+    fn only_the_present_version_is_kept_for_ever() {
+        let path = asset_url("vote.js");
+        let (asset, kept) = static_asset(path.strip_prefix("/assets/").unwrap()).unwrap();
+        assert!(kept.contains("immutable"));
+        let (same, short) = static_asset("vote.js").unwrap();
+        assert_eq!((same, short), (asset, "public, max-age=300"));
+        let (_, short) = static_asset("0123456789abcdef/vote.js").unwrap();
+        assert!(!short.contains("immutable"));
+    }
+
+    #[test]
+    fn what_is_compressed_is_the_same_file() {
+        for (name, asset) in ASSETS.iter() {
+            let Some(gzip) = &asset.gzip else { continue };
+            let mut read = Vec::new();
+            flate2::read::GzDecoder::new(&gzip[..]).read_to_end(&mut read).unwrap();
+            assert_eq!(read, asset.bytes, "{name}");
         }
     }
 
@@ -111,12 +222,22 @@ mod tests {
     fn scripts_import_only_what_is_served_and_name_no_other_host() {
         for (name, asset) in ASSETS.iter().filter(|(name, _)| !name.starts_with("uplot-")) {
             let text = std::str::from_utf8(asset.bytes).unwrap();
-            for line in text.lines().filter(|line| line.starts_with("import ")) {
-                let module = line.split('"').nth(1).unwrap().strip_prefix("./").unwrap();
+            for rest in text.split("from \"./").skip(1).chain(text.split("import(\"./").skip(1)) {
+                let module = rest.split('"').next().unwrap();
                 assert!(static_asset(module).is_some(), "{name} imports {module}");
             }
             let text = text.replace("http://www.w3.org/2000/svg", "");
+            let text = text.replace("https://vote.example", "");
             assert!(!text.contains("http://") && !text.contains("https://"), "{name}");
         }
+    }
+
+    #[test]
+    fn rules_lose_only_comments_and_indents() {
+        assert_eq!(
+            shortened("/* a */\n:root {\n  --x: 1; /* b\n c */\n}\n"),
+            ":root {\n--x: 1;\n}"
+        );
+        assert!(!VOTER_STYLE.text.contains("/*") && !VOTER_STYLE.text.contains('<'));
     }
 }

@@ -9,7 +9,7 @@ use ballot::{
     Timestamp,
 };
 
-pub(crate) use super::words::{share, status};
+pub(crate) use super::words::share;
 use super::{render, words};
 
 /// `/admin`: signing in, the contests, the nodes.
@@ -38,6 +38,15 @@ struct ContestTemplate;
 #[derive(Template)]
 #[template(path = "console-edit.html")]
 struct EditTemplate;
+
+/// How settled a count is, as in its row.
+pub(crate) fn status(status: CountsStatus) -> &'static str {
+    match status {
+        CountsStatus::Provisional => "provisional",
+        CountsStatus::Final => "final",
+        CountsStatus::Certified => "certified",
+    }
+}
 
 /// What became of the recorded ballots, by name.
 pub(crate) fn ballots(ballots: &BallotCounts) -> [(&'static str, u64); 5] {

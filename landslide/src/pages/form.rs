@@ -7,7 +7,7 @@ use super::Refusal;
 /// The body of `POST /c/{contest}`, `application/x-www-form-urlencoded`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Form {
-    /// The id that the page was rendered with; `None` from a foreign form: the server makes one.
+    /// The id that the page to confirm was made with; `None` from the vote page, which has none.
     pub(crate) ballot_id: Option<BallotId>,
     /// What was chosen; whether the contest has it is for the caller to see.
     pub(crate) choice: Slug,

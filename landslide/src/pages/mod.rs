@@ -5,7 +5,7 @@
 //! Whatever a person wrote (titles above all) is hostile and escaped by the templates.
 
 mod assets;
-pub(crate) use assets::{ASSET_CACHE_CONTROL, Asset, static_asset};
+pub(crate) use assets::{Asset, asset_url, gzip, static_asset};
 
 pub(crate) mod console;
 pub(crate) use console::{ballots, share, status};
@@ -19,24 +19,39 @@ pub(crate) use form::Form;
 mod refusal;
 pub(crate) use refusal::Refusal;
 
+mod language;
+pub(crate) use language::Language;
+
 mod words;
 pub(crate) use words::visibility;
 
 mod voter;
-pub(crate) use voter::{RecordedPage, VoterPage, contests, not_found};
+pub(crate) use voter::{ConfirmPage, Page, RecordedPage, VoterPage, contests, not_found};
+
+use std::collections::BTreeSet;
 
 use askama::Template;
+use ballot::{Choice, Contest};
 
-/// What every page is served under: nothing from another host, nothing inline.
-pub(crate) const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; \
-     style-src 'self'; connect-src 'self'; img-src 'self' data:; form-action 'self'; \
-     base-uri 'none'; frame-ancestors 'none'";
+/// What a page is served under: nothing from another host but a contest's pictures, nothing inline
+/// but the one style whose hash is named, in no frame but the contest's own embeds.
+pub(crate) fn content_security_policy(shown: Option<&Contest>, embedded: bool) -> String {
+    let style = &assets::VOTER_STYLE.csp_source;
+    let pictures = shown.iter().flat_map(|contest| &contest.choices);
+    let pictures: BTreeSet<&str> = pictures.filter_map(Choice::picture_origin).collect();
+    let pictures: String = pictures.iter().map(|origin| format!(" {origin}")).collect();
+    let framed_by = shown.filter(|contest| embedded && !contest.embed_origins.is_empty());
+    let ancestors = framed_by.map_or("'none'".to_owned(), |by| by.embed_origins.join(" "));
+    format!(
+        "default-src 'none'; script-src 'self'; style-src 'self' {style}; connect-src 'self'; \
+         img-src 'self' data:{pictures}; form-action 'self'; base-uri 'none'; \
+         frame-ancestors {ancestors}"
+    )
+}
 
-/// Every page's other headers. `no-store`, because a page holds a ballot id that is one voter's.
-/// Not `no-referrer`: a form would then be posted with `Origin: null`.
-pub(crate) const HEADERS: [(&str, &str); 4] = [
+/// Every page's other headers. Not `no-referrer`: a form would then be posted with `Origin: null`.
+pub(crate) const HEADERS: [(&str, &str); 3] = [
     ("content-type", "text/html; charset=utf-8"),
-    ("cache-control", "no-store"),
     ("x-content-type-options", "nosniff"),
     ("referrer-policy", "same-origin"),
 ];

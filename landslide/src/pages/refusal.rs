@@ -9,9 +9,9 @@ pub(crate) enum Refusal {
     ChoiceMissing,
     /// The contest has no such choice.
     ChoiceUnknown,
-    /// The hidden field is no ballot id; the page comes again with a new one.
+    /// The hidden field is no ballot id; the voter chooses again.
     BallotIdInvalid,
-    /// The ballot id's time is too far off; the page comes again with a new one.
+    /// The ballot id's time is too far off; the voter chooses again.
     BallotIdOutOfTime,
     /// The contest has not opened.
     NotOpenYet,
@@ -19,8 +19,8 @@ pub(crate) enum Refusal {
     Closed,
     /// This network sends more than its limit.
     TooMany,
-    /// Overloaded, or the store is away: the outcome is unknown. The page comes again with the
-    /// same ballot id, so that trying again never makes a second ballot.
+    /// Overloaded, or the store is away: the outcome is unknown. The voter is asked to send the
+    /// same ballot again, so that trying again never makes a second one.
     Unavailable,
 }
 
@@ -39,35 +39,22 @@ impl Refusal {
         }
     }
 
-    /// Whether the page must keep the ballot id it was sent. Then nobody knows if that ballot
-    /// was recorded, and the next try must be the same ballot.
+    /// Whether the next try must be the same ballot: nobody knows whether this one was recorded.
     pub(crate) const fn keeps_ballot_id(self) -> bool {
         matches!(self, Self::TooMany | Self::Unavailable)
     }
 
-    /// For the voter.
-    pub(crate) const fn words(self) -> &'static str {
+    /// The message for the voter.
+    pub(crate) const fn key(self) -> &'static str {
         match self {
-            Self::Unreadable => {
-                "The form could not be read. Nothing was recorded. Please vote again."
-            }
-            Self::ChoiceMissing => "Nothing was chosen. Please choose one, then vote.",
-            Self::ChoiceUnknown => {
-                "This vote has no such choice. Nothing was recorded. Please choose again."
-            }
-            Self::BallotIdInvalid | Self::BallotIdOutOfTime => {
-                "This page was too old to be used. Nothing was recorded. Please vote again."
-            }
-            Self::NotOpenYet => "Voting has not opened yet. Nothing was recorded.",
-            Self::Closed => "Voting has closed. This vote was not recorded.",
-            Self::TooMany => {
-                "Too many votes came from your network at once. Please wait a moment and try \
-                 again. Trying again does not vote twice."
-            }
-            Self::Unavailable => {
-                "Very many people are voting right now, and we cannot confirm your vote yet. \
-                 Please try again. Trying again does not vote twice."
-            }
+            Self::Unreadable => "refused_unreadable",
+            Self::ChoiceMissing => "refused_choice_missing",
+            Self::ChoiceUnknown => "refused_choice_unknown",
+            Self::BallotIdInvalid | Self::BallotIdOutOfTime => "refused_too_old",
+            Self::NotOpenYet => "refused_not_open",
+            Self::Closed => "refused_closed",
+            Self::TooMany => "refused_too_many",
+            Self::Unavailable => "refused_unavailable",
         }
     }
 }

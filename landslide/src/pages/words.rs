@@ -1,6 +1,10 @@
 //! Domain values in plain words.
 
-use ballot::{Admission, CountsStatus, Hours, Phase, Policy, ResultsVisibility, Timestamp};
+use ballot::{
+    Admission, Contest, CountsStatus, Hours, Phase, Policy, ResultsVisibility, Timestamp,
+};
+
+use super::language::{Filled, Language};
 
 /// A time for machines and for people. The script rewrites the words for the visitor's place.
 #[derive(Clone, Debug)]
@@ -10,31 +14,56 @@ pub(super) struct Moment {
 }
 
 impl Moment {
-    pub(super) fn new(time: Timestamp) -> Self {
+    pub(super) fn new(time: Timestamp, language: &Language) -> Self {
         let rfc3339 = time.to_string();
+        // The name of a month would need a calendar of every language; a date in digits needs none.
+        let date = if language.tag == "en" { "%-d %B %Y, " } else { "%Y-%m-%d, " };
         let words = match jiff::Timestamp::from_microsecond(time.as_micros()) {
-            Ok(time) if time.as_second() % 60 == 0 => time.strftime("%-d %B %Y, %H:%M UTC"),
-            Ok(time) => time.strftime("%-d %B %Y, %H:%M:%S UTC"),
-            Err(_) => return Self { words: rfc3339.clone(), rfc3339 },
+            Ok(time) => {
+                let clock = if time.as_second() % 60 == 0 { "%H:%M UTC" } else { "%H:%M:%S UTC" };
+                time.strftime(&format!("{date}{clock}")).to_string()
+            }
+            Err(_) => rfc3339.clone(),
         };
-        Self { words: words.to_string(), rfc3339 }
+        Self { words, rfc3339 }
     }
 }
 
 /// A contest's hours, and where it stands in them.
 #[derive(Clone, Debug)]
 pub(super) struct HoursInWords {
-    pub(crate) opens_at: Option<Moment>,
-    pub(crate) closes_at: Option<Moment>,
+    /// When it opens, closes or closed, as markup.
+    pub(crate) opens: Option<String>,
+    pub(crate) closes: String,
+    pub(crate) closed: Option<String>,
+    pub(crate) opens_at: Option<Timestamp>,
+    pub(crate) closes_at: Option<Timestamp>,
     phase: Phase,
 }
 
 impl HoursInWords {
-    pub(super) fn new(hours: Hours, now: Timestamp) -> Self {
+    pub(super) fn new(hours: Hours, phase: Phase, language: &Language) -> Self {
+        let at = |key: &str, time| {
+            let time = Moment::new(time, language);
+            language.fill(key, &[("time", Filled::Time(&time))])
+        };
+        let by_hand = || language.fill("hours_open_by_hand", &[]);
         Self {
-            opens_at: hours.opens_at.map(Moment::new),
-            closes_at: hours.closes_at.map(Moment::new),
-            phase: hours.phase(now),
+            opens: hours.opens_at.map(|time| at("hours_draft", time)),
+            closes: hours.closes_at.map_or_else(by_hand, |time| at("hours_open", time)),
+            closed: hours.closes_at.map(|time| at("hours_closed", time)),
+            opens_at: hours.opens_at,
+            closes_at: hours.closes_at,
+            phase,
+        }
+    }
+
+    /// As in the list of contests.
+    pub(super) fn phase(&self) -> &'static str {
+        match self.phase {
+            Phase::Draft => "draft",
+            Phase::Open => "open",
+            Phase::Closed => "closed",
         }
     }
 
@@ -51,35 +80,45 @@ impl HoursInWords {
     }
 }
 
-/// The vote policy, before voting.
-pub(super) fn policy(policy: Policy, admission: Admission) -> String {
-    let per = per(admission);
-    match policy {
-        Policy::One | Policy::UpTo(1) => format!("One vote per {per}. It cannot be changed."),
-        Policy::Latest => format!("One vote per {per}. You can change it while voting is open."),
-        Policy::UpTo(k) => format!("Up to {k} votes per {per}."),
-        Policy::Unlimited => "You can vote as often as you like.".to_owned(),
+/// The vote policy, before voting; as markup, because it may name a time.
+pub(super) fn policy(language: &Language, definition: &Contest) -> String {
+    let who = ("who", Filled::Text(who(language, definition.admission)));
+    match definition.policy {
+        Policy::One | Policy::UpTo(1) => language.fill("policy_one", &[who]),
+        Policy::Latest => match definition.hours.closes_at {
+            Some(time) => {
+                let time = Moment::new(time, language);
+                language.fill("policy_latest_until", &[who, ("time", Filled::Time(&time))])
+            }
+            None => language.fill("policy_latest", &[who]),
+        },
+        Policy::UpTo(k) => {
+            language.fill("policy_up_to", &[who, ("k", Filled::Text(&k.to_string()))])
+        }
+        Policy::Unlimited => language.fill("policy_unlimited", &[]),
     }
 }
 
-/// What an acknowledgement means, after voting.
-pub(super) fn meaning(policy: Policy, admission: Admission) -> String {
-    let per = per(admission);
-    let counts = match policy {
-        Policy::One | Policy::UpTo(1) => format!("One vote per {per}: the first one counts."),
-        Policy::Latest => format!("One vote per {per}: the last one counts."),
-        Policy::UpTo(k) => format!("Up to {k} votes per {per} count."),
-        Policy::Unlimited => "Every vote counts.".to_owned(),
+/// What an acknowledgement means, after voting; as markup.
+pub(super) fn meaning(language: &Language, definition: &Contest) -> String {
+    let who = ("who", Filled::Text(who(language, definition.admission)));
+    let counts = match definition.policy {
+        Policy::One | Policy::UpTo(1) => language.fill("meaning_one", &[who]),
+        Policy::Latest => language.fill("meaning_latest", &[who]),
+        Policy::UpTo(k) => {
+            language.fill("meaning_up_to", &[who, ("k", Filled::Text(&k.to_string()))])
+        }
+        Policy::Unlimited => language.fill("meaning_unlimited", &[]),
     };
-    format!("It is stored safely and will be counted. {counts}")
+    format!("{} {counts}", language.fill("meaning", &[]))
 }
 
-/// The link to another vote, where one can count.
+/// The message on the way to another vote, where one can count.
 pub(super) fn again(policy: Policy) -> Option<&'static str> {
     match policy {
         Policy::One | Policy::UpTo(1) => None,
-        Policy::Latest => Some("Change my vote"),
-        Policy::UpTo(_) | Policy::Unlimited => Some("Vote again"),
+        Policy::Latest => Some("vote_change"),
+        Policy::UpTo(_) | Policy::Unlimited => Some("vote_again"),
     }
 }
 
@@ -92,12 +131,12 @@ pub(super) fn votes_max(policy: Policy) -> u16 {
     }
 }
 
-fn per(admission: Admission) -> &'static str {
-    match admission {
-        Admission::Open => "device",
-        Admission::Ticket => "ticket",
-        Admission::Oidc => "person",
-    }
+fn who(language: &Language, admission: Admission) -> &str {
+    language.say(match admission {
+        Admission::Open => "who_open",
+        Admission::Ticket => "who_ticket",
+        Admission::Oidc => "who_oidc",
+    })
 }
 
 /// As in a definition.
@@ -109,12 +148,12 @@ pub(crate) fn visibility(results: ResultsVisibility) -> &'static str {
     }
 }
 
-/// How settled the numbers are.
-pub(crate) fn status(status: CountsStatus) -> &'static str {
+/// The message of how settled the numbers are.
+pub(super) fn status(status: CountsStatus) -> &'static str {
     match status {
-        CountsStatus::Provisional => "provisional",
-        CountsStatus::Final => "final",
-        CountsStatus::Certified => "certified",
+        CountsStatus::Provisional => "status_provisional",
+        CountsStatus::Final => "status_final",
+        CountsStatus::Certified => "status_certified",
     }
 }
 
@@ -159,9 +198,13 @@ mod tests {
 
     #[test]
     fn a_moment_is_in_words_whatever_it_is() {
-        let words = |micros| Moment::new(Timestamp::from_micros(micros)).words;
+        let english = &Language::all()[0];
+        let words = |micros| Moment::new(Timestamp::from_micros(micros), english).words;
         assert_eq!(words(1_795_464_000_000_000), "23 November 2026, 20:00 UTC");
         assert_eq!(words(1_795_464_001_500_000), "23 November 2026, 20:00:01 UTC");
+        let german = Language::of_tag("de").unwrap();
+        let moment = Moment::new(Timestamp::from_micros(1_795_464_000_000_000), german);
+        assert_eq!(moment.words, "2026-11-23, 20:00 UTC");
         for hostile in [i64::MIN, -1, i64::MAX] {
             assert!(!words(hostile).is_empty());
         }
@@ -169,14 +212,30 @@ mod tests {
 
     #[test]
     fn policies_in_words() {
-        let words = |of| policy(of, Admission::Open);
-        assert_eq!(words(Policy::One), "One vote per device. It cannot be changed.");
-        assert_eq!(words(Policy::UpTo(1)), words(Policy::One));
-        assert_eq!(words(Policy::UpTo(20)), "Up to 20 votes per device.");
-        assert_eq!(words(Policy::Unlimited), "You can vote as often as you like.");
+        let text = r#"
+            title = "t"
+            closes_at = 2026-11-23T22:00:00Z
+            choices = [{choice = "a", title = "A"}, {choice = "b", title = "B"}]"#;
+        let mut contest = Contest::from_toml(text).unwrap();
+        let english = &Language::all()[0];
+        let mut words = |policy_is, admission| {
+            contest.policy = policy_is;
+            contest.admission = admission;
+            policy(english, &contest)
+        };
+        let one = words(Policy::One, Admission::Open);
+        assert_eq!(one, "One vote per device. It cannot be changed.");
+        assert_eq!(words(Policy::UpTo(1), Admission::Open), one);
+        assert_eq!(words(Policy::UpTo(20), Admission::Open), "Votes per device: up to 20.");
+        let unlimited = words(Policy::Unlimited, Admission::Open);
+        assert_eq!(unlimited, "You can vote as often as you like.");
         assert_eq!(
-            policy(Policy::Latest, Admission::Oidc),
-            "One vote per person. You can change it while voting is open."
+            words(Policy::Latest, Admission::Oidc),
+            "One vote per person. You can change it until \
+             <time datetime=\"2026-11-23T22:00:00Z\">23 November 2026, 22:00 UTC</time>."
         );
+        contest.hours.closes_at = None;
+        contest.policy = Policy::Latest;
+        assert!(policy(english, &contest).ends_with("while voting is open."));
     }
 }

@@ -11,6 +11,7 @@ mod http {
     mod exports;
     mod gateways;
     mod hidden;
+    mod pages;
     mod public;
     mod sessions;
     mod tls;

@@ -18,7 +18,11 @@ fn slug(text: &str) -> Slug {
 }
 
 fn contest(title: &str) -> Contest {
-    let choice = |choice: &str| Choice { choice: slug(choice), title: title.to_owned() };
+    let choice = |choice: &str| Choice {
+        choice: slug(choice),
+        title: title.to_owned(),
+        picture: Some("/pictures/one.jpg".to_owned()),
+    };
     Contest {
         title: title.to_owned(),
         hours: Hours {
@@ -30,7 +34,12 @@ fn contest(title: &str) -> Contest {
         results: ResultsVisibility::Live,
         shards: 16,
         choices: vec![choice("a"), choice("b")],
+        embed_origins: vec!["https://news.example".to_owned()],
     }
+}
+
+fn around(tag: &str) -> Page {
+    Page { language: Language::of_tag(tag).unwrap(), by_address: false, embedded: false }
 }
 
 fn counts(title: &str) -> Counts {
@@ -55,24 +64,28 @@ fn id() -> BallotId {
 
 fn page(definition: &Contest, now: &str, refusal: Option<Refusal>) -> String {
     let (contest, chosen) = (slug("tv"), slug("b"));
-    let now = time(now);
+    let phase = definition.hours.phase(time(now));
     let chosen = Some(&chosen);
-    VoterPage {
-        contest: &contest,
-        definition,
-        ballot_id: id(),
-        now,
-        results: None,
-        refusal,
-        chosen,
-    }
-    .render()
+    let page = around("en");
+    VoterPage { page, contest: &contest, definition, phase, results: None, refusal, chosen }
+        .render()
 }
 
-fn every_page(title: &str) -> Vec<String> {
+fn confirm(definition: &Contest, refusal: Option<Refusal>) -> String {
+    let (contest, choice) = (&slug("tv"), &slug("b"));
+    let (page, ballot_id) = (around("en"), id());
+    ConfirmPage { page, contest, definition, choice, ballot_id, refusal }.render()
+}
+
+/// The voters' pages first, then those in English alone.
+const VOTERS_PAGES: usize = 7;
+
+fn every_page(tag: &str, title: &str) -> Vec<String> {
     let (name, definition, counts) = (slug("tv"), contest(title), counts(title));
     let now = time("2026-11-23T21:00:00Z");
+    let page = around(tag);
     let recorded = RecordedPage {
+        page,
         contest: &name,
         definition: &definition,
         choice: &slug("a"),
@@ -80,21 +93,24 @@ fn every_page(title: &str) -> Vec<String> {
         recorded_at: now,
     };
     let voter = VoterPage {
+        page,
         contest: &name,
         definition: &definition,
-        ballot_id: id(),
-        now,
+        phase: Phase::Open,
         results: Some(&counts),
-        refusal: Some(Refusal::Unavailable),
+        refusal: Some(Refusal::ChoiceMissing),
         chosen: None,
     };
+    let embedded = VoterPage { page: Page { embedded: true, ..page }, ..voter };
     let empty = std::iter::empty::<(&Slug, &Contest)>();
     vec![
-        contests([(&name, &definition)], now),
-        contests(empty, now),
+        contests(page, [(&name, &definition)], now),
+        contests(page, empty, now),
         voter.render(),
         recorded.render(),
-        not_found(),
+        confirm(&definition, Some(Refusal::Unavailable)),
+        not_found(page),
+        embedded.render(),
         super::super::console::contests(),
         super::super::console::contest(),
         super::super::console::edit(),
@@ -104,7 +120,7 @@ fn every_page(title: &str) -> Vec<String> {
 
 #[test]
 fn hostile_titles_stay_text() {
-    for html in every_page(HOSTILE) {
+    for html in every_page("en", HOSTILE) {
         assert!(!html.contains("<script>"), "{html}");
         assert!(!html.contains("\" onload"), "{html}");
         // The text itself arrives whole, its `&lt;` escaped once more.
@@ -123,20 +139,29 @@ fn the_longest_title_is_whole() {
 }
 
 #[test]
-fn nothing_is_inline_and_no_other_host_is_named() {
-    for html in every_page("Title") {
-        assert!(!html.contains("<style") && !html.contains(" style="), "{html}");
-        assert!(!html.contains("http://") && !html.contains("https://") && !html.contains("\"//"));
+fn only_the_style_is_inline_and_no_other_host_is_named() {
+    for html in every_page("en", "Title") {
+        let styles: Vec<_> = html.split("<style>").skip(1).collect();
+        assert!(styles.len() <= 1 && !html.contains(" style="), "{html}");
+        for style in styles {
+            let style = style.split_once("</style>").unwrap().0;
+            assert_eq!(style, VOTER_STYLE.text, "as the policy's hash has it");
+        }
+        assert!(!html.contains("http://") && !html.contains("\"//"));
+        assert!(!html.replace("data-embed-origins=\"https:", "").contains("https://"));
         for script in html.split("<script").skip(1) {
             let (tag, body) = script.split_once('>').unwrap();
-            assert!(tag.contains(" src=\"/") && body.starts_with("</script>"), "{html}");
+            let is_data = tag.contains("type=\"application/json\"");
+            let is_ours = tag.contains(" src=\"/") && body.starts_with("</script>");
+            assert!(is_data || is_ours, "{html}");
         }
         for handler in ["onclick=", "onload=", "onsubmit=", "javascript:"] {
             assert!(!html.contains(handler), "{handler}");
         }
         for path in html.split("\"/assets/").skip(1) {
             let path = path.split('"').next().unwrap();
-            assert!(crate::pages::static_asset(path).is_some(), "{path}");
+            let (_, kept) = crate::pages::static_asset(path).expect(path);
+            assert!(kept.contains("immutable"), "{path}");
         }
         for path in html.split("\"/docs/").skip(1) {
             let path = path.split('"').next().unwrap();
@@ -147,24 +172,72 @@ fn nothing_is_inline_and_no_other_host_is_named() {
 
 #[test]
 fn every_page_has_language_title_heading_and_main() {
-    for html in every_page("Title").iter().take(6) {
-        for part in ["<html lang=\"en\">", "<title>", "<h1", "<main id=\"main\"", "class=\"skip\""]
-        {
-            assert_eq!(html.matches(part).count(), 1, "{part} in {html}");
+    for (tag, dir) in [("en", "ltr"), ("fr", "ltr"), ("ar", "rtl")] {
+        for (n, html) in every_page(tag, "Title").iter().take(VOTERS_PAGES).enumerate() {
+            // The page to confirm is made in English above.
+            if n != 4 {
+                let language = format!("<html lang=\"{tag}\" dir=\"{dir}\">");
+                assert_eq!(html.matches(&language).count(), 1, "{html}");
+            }
+            for part in ["<title>", "<h1", "<main id=\"main\""] {
+                assert_eq!(html.matches(part).count(), 1, "{part} in {html}");
+            }
+            let is_embedded = html.contains("class=\"embedded\"");
+            assert_eq!(html.contains("class=\"skip\""), !is_embedded);
         }
     }
 }
 
 #[test]
-fn the_form_posts_the_ballot_id_and_a_choice_while_it_may() {
+fn the_voters_page_is_the_same_for_everybody() {
+    let definition = contest("Title");
+    let early = page(&definition, "2026-11-23T20:00:00Z", None);
+    assert_eq!(early, page(&definition, "2026-11-23T21:59:59Z", None));
+    assert!(!early.contains("ballot_id"));
+}
+
+#[test]
+fn the_form_posts_a_choice_while_it_may() {
     let definition = contest("Title");
     let open = page(&definition, "2026-11-23T21:00:00Z", None);
     assert!(open.contains("method=\"post\" action=\"/c/tv\""));
-    assert!(open.contains("name=\"ballot_id\" value=\"017f22e2-79b0-7cc3-98c4-dc0c0c07398f\""));
     assert!(open.contains("value=\"b\" required checked>"));
     assert!(!open.contains("<fieldset disabled>"));
     assert!(page(&definition, "2026-11-23T19:59:59Z", None).contains("<fieldset disabled>"));
     assert!(!page(&definition, "2026-11-23T22:00:00Z", None).contains("<form"));
+    let confirm = confirm(&definition, None);
+    assert!(confirm.contains("name=\"ballot_id\" value=\"017f22e2-79b0-7cc3-98c4-dc0c0c07398f\""));
+    assert!(confirm.contains("name=\"choice\" value=\"b\""));
+}
+
+#[test]
+fn the_language_and_the_frame_are_kept_from_page_to_page() {
+    let (contest, definition) = (slug("tv"), contest("Title"));
+    let page = Page { by_address: true, embedded: true, ..around("de") };
+    let (choice, ballot_id, refusal) = (&contest, id(), None);
+    let shown = ConfirmPage {
+        page,
+        contest: &contest,
+        definition: &definition,
+        choice,
+        ballot_id,
+        refusal,
+    };
+    let html = shown.render();
+    assert!(html.contains("action=\"/c/tv/embed?lang=de\""), "{html}");
+}
+
+#[test]
+fn pictures_and_frames_are_allowed_as_the_definition_says() {
+    use crate::pages::content_security_policy as policy;
+    let mut definition = contest("Title");
+    assert!(policy(None, true).ends_with("frame-ancestors 'none'"));
+    assert!(policy(Some(&definition), false).ends_with("frame-ancestors 'none'"));
+    assert!(policy(Some(&definition), true).ends_with("frame-ancestors https://news.example"));
+    assert!(policy(Some(&definition), false).contains("img-src 'self' data:;"));
+    definition.choices[1].picture = Some("https://p.example/x?y".to_owned());
+    assert!(policy(Some(&definition), false).contains("img-src 'self' data: https://p.example;"));
+    assert!(!policy(Some(&definition), false).contains("unsafe"));
 }
 
 #[test]
@@ -188,6 +261,7 @@ fn one_phase_is_shown() {
 fn a_refusal_is_announced_and_an_unknown_outcome_offers_the_same_ballot() {
     let definition = contest("Title");
     let now = "2026-11-23T21:00:00Z";
+    let english = around("en").language;
     for refusal in [
         Refusal::Unreadable,
         Refusal::ChoiceMissing,
@@ -200,23 +274,23 @@ fn a_refusal_is_announced_and_an_unknown_outcome_offers_the_same_ballot() {
         Refusal::Unavailable,
     ] {
         let html = page(&definition, now, Some(refusal));
-        assert!(html.contains("role=\"alert\"") && html.contains(refusal.words()), "{refusal:?}");
+        let words = english.say(refusal.key());
+        assert!(html.contains("role=\"alert\"") && html.contains(words), "{refusal:?}");
         assert!((400..=503).contains(&refusal.status()));
-        let again = html.contains(">Try again</button>") && html.contains("017f22e2");
-        assert_eq!(again, refusal.keeps_ballot_id(), "{refusal:?}");
     }
+    let again = confirm(&definition, Some(Refusal::Unavailable));
+    assert!(again.contains(">Try again</button>") && again.contains("017f22e2"));
 }
 
 #[test]
 fn results_are_there_only_if_shown() {
     let (name, mut definition, counts) = (slug("tv"), contest("Title"), counts("Title"));
-    let now = time("2026-11-23T21:00:00Z");
     let render = |definition: &Contest, results| {
         let page = VoterPage {
+            page: around("en"),
             contest: &name,
             definition,
-            ballot_id: id(),
-            now,
+            phase: Phase::Open,
             results,
             refusal: None,
             chosen: None,
@@ -224,7 +298,7 @@ fn results_are_there_only_if_shown() {
         page.render()
     };
     let html = render(&definition, Some(&counts));
-    assert!(html.contains("3,000 votes, provisional"));
+    assert!(html.contains("Votes: 3,000. Provisional, counted through <time"), "{html}");
     assert!(html.contains("<td class=\"num\">2,000</td><td class=\"num\">66.7%</td>"));
     assert!(render(&definition, None).contains("aria-labelledby=\"results-title\" hidden"));
     definition.results = ResultsVisibility::Hidden;
@@ -237,8 +311,8 @@ fn the_confirmation_says_what_it_means() {
     let recorded_at = time("2026-11-23T21:00:07.5Z");
     let (contest, choice) = (slug("tv"), slug("a"));
     let html = |definition: &Contest| {
-        let (contest, choice) = (&contest, &choice);
-        RecordedPage { contest, definition, choice, ballot_id: id(), recorded_at }.render()
+        let (page, contest, choice) = (around("en"), &contest, &choice);
+        RecordedPage { page, contest, definition, choice, ballot_id: id(), recorded_at }.render()
     };
     let one = html(&definition);
     assert!(

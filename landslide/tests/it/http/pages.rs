@@ -1,0 +1,158 @@
+//! The voters' pages over HTTP: what caches may keep, and a vote without script.
+
+use serde_json::json;
+
+use crate::{
+    client::Reply,
+    node::{Node, fresh},
+};
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+fn text(reply: &Reply) -> String {
+    String::from_utf8(reply.body.clone()).unwrap()
+}
+
+fn post(node: &Node, path: &str, form: &str) -> crate::client::Request {
+    node.request("POST", path).body(FORM, form)
+}
+
+/// The ballot id in a page to confirm.
+fn ballot_id(html: &str) -> String {
+    let (_, rest) = html.split_once("name=\"ballot_id\" value=\"").unwrap();
+    rest[..36].to_owned()
+}
+
+#[test]
+fn the_page_is_one_for_everybody_who_reads_its_language() {
+    let (_folder, node) = fresh();
+    node.contest("tv", json!({"title": "Série مسلسل", "policy": "latest"}));
+    let get =
+        |language: &str| node.request("GET", "/c/tv").header("Accept-Language", language).send();
+    let first = get("de-CH, en;q=0.5");
+    assert_eq!(first.status, 200);
+    assert!(text(&first).contains("<html lang=\"de\" dir=\"ltr\">"));
+    assert_eq!(first.header("vary").unwrap(), "Accept-Language, Accept-Encoding");
+    assert!(first.header("cache-control").unwrap().starts_with("public, max-age="));
+    assert!(first.header("set-cookie").is_none());
+    assert_eq!(first.body, get("de").body);
+    assert!(text(&get("ar")).contains("<html lang=\"ar\" dir=\"rtl\">"));
+    let asked = node.request("GET", "/c/tv?lang=fr").header("Accept-Language", "de").send();
+    assert!(text(&asked).contains("lang=\"fr\"") && text(&asked).contains("/c/tv?lang=fr\""));
+
+    let etag = first.header("etag").unwrap();
+    let known = node.request("GET", "/c/tv").header("Accept-Language", "de");
+    let known = known.header("If-None-Match", etag).send();
+    assert_eq!((known.status, known.body.len()), (304, 0));
+    let small = node.request("GET", "/c/tv").header("Accept-Encoding", "gzip").send();
+    assert_eq!(small.header("content-encoding").unwrap(), "gzip");
+    assert!(small.body.len() * 2 < first.body.len() && small.body.starts_with(&[0x1f, 0x8b]));
+    assert_ne!(small.header("etag").unwrap(), etag);
+
+    node.admin("PUT", "/tv")
+        .json(&crate::node::definition(json!({"title": "New", "policy": "latest"})))
+        .send();
+    assert!(text(&get("de")).contains("<bdi>New</bdi>"), "a change is seen at once here");
+    assert_eq!(node.get("/c/none").status, 404);
+}
+
+#[test]
+fn a_vote_without_script_is_confirmed_and_counted_once() {
+    let (_folder, node) = fresh();
+    node.contest("tv", json!({}));
+    let asked = post(&node, "/c/tv", "choice=b").send();
+    assert_eq!((asked.status, asked.header("cache-control").unwrap()), (200, "no-store"));
+    let cookie = asked.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
+    let form = format!("choice=b&ballot_id={}", ballot_id(&text(&asked)));
+    for _ in 0..3 {
+        let recorded = post(&node, "/c/tv", &form).header("Cookie", &cookie).send();
+        assert_eq!(recorded.status, 201, "{recorded:?}");
+        assert!(text(&recorded).contains("Your vote is recorded"));
+    }
+    // Whoever comes back and begins again is still the same voter.
+    let again = post(&node, "/c/tv", "choice=a").header("Cookie", &cookie).send();
+    assert!(again.header("set-cookie").is_none());
+    let form = format!("choice=a&ballot_id={}", ballot_id(&text(&again)));
+    assert_eq!(post(&node, "/c/tv", &form).header("Cookie", &cookie).send().status, 201);
+    let counts = node.counts_now("tv");
+    assert_eq!((&counts["total"], &counts["choices"][1]["votes"]), (&json!(1), &json!(1)));
+}
+
+#[test]
+fn a_form_that_is_wrong_says_so_and_records_nothing() {
+    let (_folder, node) = fresh();
+    node.contest("tv", json!({}));
+    node.contest("soon", json!({"opens_at": "2030-01-01T00:00:00Z"}));
+    let id = "019ab2c4-5d00-7abc-8def-0123456789ab";
+    for (path, form, status) in [
+        ("/c/tv", "choice=".to_owned(), 422),
+        ("/c/tv", "choice=nothing".to_owned(), 422),
+        ("/c/tv", "choice=a&choice=b".to_owned(), 400),
+        ("/c/tv", "choice=a&ballot_id=1".to_owned(), 422),
+        ("/c/tv", format!("choice=a&ballot_id={id}"), 422),
+        ("/c/soon", "choice=a".to_owned(), 409),
+        ("/c/none", "choice=a".to_owned(), 404),
+    ] {
+        let reply = post(&node, path, &form).send();
+        assert_eq!(reply.status, status, "{path} {form}");
+        assert_eq!(reply.header("cache-control").unwrap(), "no-store");
+    }
+    assert_eq!(node.counts_now("tv")["total"], 0);
+}
+
+#[test]
+fn another_sites_form_is_asked_about_and_not_recorded() {
+    let (_folder, node) = fresh();
+    node.contest("tv", json!({}));
+    let id = ballot_id(&text(&post(&node, "/c/tv", "choice=a").send()));
+    let foreign = post(&node, "/c/tv", &format!("choice=a&ballot_id={id}"));
+    let asked = foreign.header("Sec-Fetch-Site", "cross-site").send();
+    assert_eq!(asked.status, 200);
+    assert_ne!(ballot_id(&text(&asked)), id);
+    assert_eq!(node.counts_now("tv")["total"], 0);
+}
+
+#[test]
+fn only_the_embed_is_framed_and_only_by_whom_the_contest_names() {
+    let (_folder, node) = fresh();
+    node.contest("tv", json!({"embed_origins": ["https://news.example"]}));
+    node.contest("plain", json!({}));
+    let policy = |path: &str| node.get(path).header("content-security-policy").unwrap().to_owned();
+    assert!(policy("/c/tv").ends_with("frame-ancestors 'none'"));
+    assert!(policy("/c/tv/embed").ends_with("frame-ancestors https://news.example"));
+    assert!(policy("/c/plain/embed").ends_with("frame-ancestors 'none'"));
+    // Changed while it is open.
+    let changed = crate::node::definition(json!({"embed_origins": ["https://other.example"]}));
+    assert_eq!(node.admin("PUT", "/tv").json(&changed).send().status, 200);
+    assert!(policy("/c/tv/embed").ends_with("frame-ancestors https://other.example"));
+    let posted = post(&node, "/c/tv/embed", "choice=a").send();
+    assert!(text(&posted).contains("action=\"/c/tv/embed\""));
+}
+
+#[test]
+fn assets_are_kept_for_ever_under_their_version() {
+    let (_folder, node) = fresh();
+    node.contest("tv", json!({}));
+    let html = text(&node.get("/c/tv"));
+    let (_, rest) = html.split_once("src=\"/assets/").unwrap();
+    let path = format!("/assets/{}", rest.split('"').next().unwrap());
+    let asset = node.request("GET", &path).header("Accept-Encoding", "gzip").send();
+    assert_eq!(asset.status, 200);
+    assert!(asset.header("cache-control").unwrap().contains("immutable"));
+    assert_eq!(asset.header("content-encoding").unwrap(), "gzip");
+    let etag = asset.header("etag").unwrap();
+    let known = node.request("GET", &path).header("Accept-Encoding", "gzip");
+    assert_eq!(known.header("If-None-Match", etag).send().status, 304);
+    assert_eq!(node.get("/assets/vote.js").header("cache-control").unwrap(), "public, max-age=300");
+    assert_eq!(node.get("/assets/nothing.js").status, 404);
+}
+
+#[test]
+fn the_servers_time_is_told_and_never_kept() {
+    let (_folder, node) = fresh();
+    let before = landslide::clock::now();
+    let reply = node.get("/v1/time");
+    let now: ballot::Timestamp = reply.json()["now"].as_str().unwrap().parse().unwrap();
+    assert!(before <= now && now <= landslide::clock::now());
+    assert_eq!(reply.header("cache-control").unwrap(), "no-store");
+}
