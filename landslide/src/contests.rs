@@ -122,6 +122,11 @@ impl Contests {
         self.get(slug)
     }
 
+    /// How far ahead a close by hand is set.
+    pub fn close_margin(&self) -> Duration {
+        self.pace.close_margin
+    }
+
     /// How long ago the last read that succeeded began.
     pub fn age(&self, now: Instant) -> Duration {
         let read_at = Duration::from_micros(self.read_at_us.load(Ordering::Acquire));

@@ -33,6 +33,10 @@ pub mod http;
 
 mod pages;
 
+mod series;
+
+mod exports;
+
 mod streams;
 
 #[cfg(feature = "card")]

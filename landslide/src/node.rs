@@ -17,7 +17,7 @@ use store::{ControlStore, StoreError, Version};
 use crate::{
     PublicUrl, clock,
     contests::Contests,
-    http::{Limits, Problem, store_error},
+    http::{Administrators, Limits, Problem, store_error},
     metrics::Metrics,
     nodes::Nodes,
     streams::Streams,
@@ -41,7 +41,8 @@ pub struct Node {
     pub(crate) nodes: Arc<Nodes>,
     pub(crate) seen_counts: SeenCounts,
     pub(crate) roles: Roles,
-    pub(crate) admin_token_hash: Option<blake3::Hash>,
+    /// `None` where no token is set: then nobody is one.
+    pub(crate) administrators: Option<Administrators>,
     /// No longer ready, though still answering: the balancer looks elsewhere first.
     pub(crate) leaving: AtomicBool,
 }
@@ -66,10 +67,10 @@ impl Node {
     }
 
     /// Notes what an administrator did. The act is done: a note that fails is only logged.
-    pub(crate) async fn audit(&self, slug: &Slug, what: &str) {
+    pub(crate) async fn audit(&self, slug: &Slug, what: &str, by: &str) {
         let at = clock::now();
-        tracing::info!(contest = %slug, what, "administrator");
-        let entry = serde_json::json!({ "at": at, "what": what });
+        tracing::info!(contest = %slug, what, by, "administrator");
+        let entry = serde_json::json!({ "at": at, "what": what, "by": by });
         // The time in the key sorts the entries; two acts of one microsecond are told apart by chance.
         let chance = fastrand::u32(..);
         let key = format!("audit/{slug}/{:020}-{chance:08x}", at.as_micros());

@@ -19,10 +19,11 @@ use tokio::net::TcpListener;
 use crate::{
     clock,
     contests::{self, Contests, LiveContest, Pace},
-    http::{LimitSettings, Limits, Server, ServerSettings, Tls},
+    http::{Administrators, LimitSettings, Limits, Server, ServerSettings, Tls},
     metrics::{Metrics, Outcome},
     node::{Node, SeenCounts},
     nodes::{Identity, Nodes},
+    series::Recorder,
     settings::{NODE_NAME_BYTES_MAX, Settings},
     stores::{OpenStore, StoreAddress},
     streams::Streams,
@@ -126,7 +127,7 @@ impl Running {
             nodes,
             seen_counts: SeenCounts::new(sharing.counts_age_max),
             roles: settings.roles,
-            admin_token_hash: token.map(|token| blake3::hash(token.as_bytes())),
+            administrators: token.map(|token| Administrators::new(token)),
             leaving: false.into(),
         });
         warn_of(settings, is_secure);
@@ -297,7 +298,12 @@ fn start_tally(
         metrics.tally_runs.get_or_create(&Outcome { outcome }).inc();
         metrics.tally_seconds.observe(report.took.as_secs_f64());
     };
-    let hooks = Hooks { clock: Arc::new(clock::now), on_run: Arc::new(on_run), ..Hooks::default() };
+    let recorder = Recorder::start(Arc::clone(&node.control));
+    let hooks = Hooks {
+        clock: Arc::new(clock::now),
+        on_publish: Arc::new(move |counts| recorder.note(counts)),
+        on_run: Arc::new(on_run),
+    };
     let contests = Arc::new(Counted(Arc::clone(node)));
     let tally = Tally::new(ballots, Arc::clone(&node.control), contests, settings, hooks)?;
     Ok(tally.spawn()?)

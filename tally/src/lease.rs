@@ -146,3 +146,27 @@ impl Lease {
 fn body(lease: &LeaseDocument) -> bytes::Bytes {
     serde_json::to_vec(lease).expect("a lease is plain JSON").into()
 }
+
+/// Who counts a contest, as its lease says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeaseHolder {
+    /// The worker.
+    pub holder: String,
+    /// Grows by one with every holder.
+    pub generation: u64,
+    /// Until when, by its own clock; long ago once it has let go.
+    pub expires_at: Timestamp,
+}
+
+/// Who holds a contest's lease, or held it last; `None` before the first count.
+pub async fn load_lease(
+    control: &dyn ControlStore,
+    contest: &Slug,
+) -> Result<Option<LeaseHolder>, StoreError> {
+    let key = format!("lease/{contest}");
+    let Some(document) = control.get(&key).await? else { return Ok(None) };
+    let lease: LeaseDocument = serde_json::from_slice(&document.body)
+        .map_err(|error| StoreError::Corrupt(format!("{key}: {error}").into()))?;
+    let LeaseDocument { holder, generation, expires_at } = lease;
+    Ok(Some(LeaseHolder { holder, generation, expires_at }))
+}

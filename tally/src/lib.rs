@@ -22,6 +22,7 @@ pub use tally::{Tally, TallyHandle};
 mod worker;
 
 mod lease;
+pub use lease::{LeaseHolder, load_lease};
 
 mod progress;
 

@@ -46,9 +46,10 @@ impl DemoNode {
         format!("{}/c/{contest}", self.url)
     }
 
-    /// Where to watch the counts as an administrator.
+    /// Where to watch the counts as an administrator. The token is in the fragment, which no
+    /// browser sends, and which the page takes out of its address at once.
     pub(super) fn admin_page(&self, contest: &Slug) -> String {
-        format!("{}/admin#{contest}", self.url)
+        format!("{}/admin#sign-in={}&contest={contest}&name=demo", self.url, self.token)
     }
 
     /// Resolves with the reason when the store has failed.

@@ -8,7 +8,7 @@ use axum::{
 use ballot::{Contest, InvalidDefinition, Phase, Slug, limits};
 use hyper::{
     HeaderMap, Request, StatusCode,
-    header::{AUTHORIZATION, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH},
+    header::{CONTENT_TYPE, ETAG, HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH},
     http::request::Parts,
 };
 use serde::{Deserialize, Serialize};
@@ -19,59 +19,36 @@ use utoipa::ToSchema;
 use super::{
     InPath,
     body::{self, unreadable},
-    client::Client,
+    console::Nodes,
     json,
     openapi::ProblemBody,
     problem::{Problem, ProblemKind},
     public,
     server::{SharedWorker, Worker},
+    session::{Administrator, admit},
 };
 use crate::{
     clock,
     contests::{Changed, ContestError, Etag, LiveContest},
-    nodes::NodeView,
+    pages::console,
 };
 
-/// The bearer's token, if there is one.
-pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, token) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-}
-
-/// Refuses whoever is not an administrator. Before everything else, so that nobody else learns
-/// which contests there are.
-fn admit(worker: &Worker, parts: &Parts) -> Result<(), Problem> {
-    let token = bearer(&parts.headers).map(|token| blake3::hash(token.as_bytes()));
-    // `blake3::Hash` compares in constant time.
-    if token.is_some() && token == worker.node.admin_token_hash {
-        return Ok(());
-    }
-    let client = *parts.extensions.get::<Client>().expect("the server sets it on every request");
-    worker.node.limits.check_refused_login(client, &parts.headers)?;
-    let detail = if worker.node.admin_token_hash.is_some() {
-        "The administrator's token is needed: Authorization: Bearer <token>."
-    } else {
-        "This node has no administrator's token; set LANDSLIDE_ADMIN_TOKEN and start it again."
-    };
-    Err(Problem::new(ProblemKind::Unauthorized, detail))
-}
-
 /// Admits, and finds the contest.
-async fn admit_to(
+pub(crate) async fn admit_to(
     worker: &Worker,
     parts: &Parts,
     slug: &str,
-) -> Result<std::sync::Arc<LiveContest>, Problem> {
-    admit(worker, parts)?;
-    worker.node.contests.get_fresh(slug).await.ok_or_else(Problem::no_such_contest)
+) -> Result<(std::sync::Arc<LiveContest>, Administrator), Problem> {
+    let administrator = admit(worker, parts)?;
+    let live = worker.node.contests.get_fresh(slug).await.ok_or_else(Problem::no_such_contest)?;
+    Ok((live, administrator))
 }
 
 /// Creates or changes a contest. `If-Match` with the ETag guards against overwriting another's
 /// change, `If-None-Match: *` against changing what is there.
 #[utoipa::path(
     put, path = "/v1/admin/contests/{contest}", tag = "administrators",
-    security(("admin_token" = [])),
+    security(("admin_token" = []), ("session" = [], "csrf" = [])),
     request_body(content((super::openapi::ContestBody = "application/json"),
         (String = "application/toml"))),
     responses(
@@ -91,7 +68,7 @@ pub(crate) async fn put_contest(
     request: Request<Body>,
 ) -> Result<Response, Problem> {
     let (parts, request_body) = request.into_parts();
-    admit(&worker, &parts)?;
+    let administrator = admit(&worker, &parts)?;
     body::check_content_type(&parts.headers, &["application/json", "application/toml"])?;
     let bytes = body::read(request_body, limits::DEFINITION_BODY_BYTES_MAX).await?;
     let slug: Slug = slug.parse().map_err(|error| {
@@ -113,7 +90,7 @@ pub(crate) async fn put_contest(
         .await
         .map_err(contest_error)?;
     let what = if changed.created { "contest created" } else { "contest changed" };
-    worker.node.audit(&slug, what).await;
+    worker.node.audit(&slug, what, administrator.by()).await;
     let status = if changed.created { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, definition_of(&changed.live)).into_response())
 }
@@ -136,7 +113,7 @@ fn precondition(headers: &HeaderMap, etag: Option<Etag>) -> bool {
 /// A contest's definition, as `PUT` takes it.
 #[utoipa::path(
     get, path = "/v1/admin/contests/{contest}", tag = "administrators",
-    security(("admin_token" = [])),
+    security(("admin_token" = []), ("session" = [], "csrf" = [])),
     responses(
         (status = 200, description = "The definition with its ETag", body = super::openapi::ContestBody),
         (status = 404, description = "No such contest", body = ProblemBody,
@@ -148,7 +125,8 @@ pub(crate) async fn get_contest(
     InPath(slug): InPath,
     parts: Parts,
 ) -> Result<Response, Problem> {
-    Ok(definition_of(&*admit_to(&worker, &parts, &slug).await?))
+    let (live, _) = admit_to(&worker, &parts, &slug).await?;
+    Ok(definition_of(&live))
 }
 
 fn definition_of(live: &LiveContest) -> Response {
@@ -172,7 +150,7 @@ struct Listed<'a> {
 /// All contests.
 #[utoipa::path(
     get, path = "/v1/admin/contests", tag = "administrators",
-    security(("admin_token" = [])),
+    security(("admin_token" = []), ("session" = [], "csrf" = [])),
     responses((status = 200, description = "All contests", body = super::openapi::ContestListBody))
 )]
 pub(crate) async fn list_contests(
@@ -198,7 +176,7 @@ pub(crate) async fn list_contests(
 /// Opens a contest now.
 #[utoipa::path(
     post, path = "/v1/admin/contests/{contest}/open", tag = "administrators",
-    security(("admin_token" = [])),
+    security(("admin_token" = []), ("session" = [], "csrf" = [])),
     responses(
         (status = 200, description = "Open", body = super::openapi::ContestBody),
         (status = 409, description = "Closed", body = ProblemBody,
@@ -210,15 +188,15 @@ pub(crate) async fn open_contest(
     InPath(slug): InPath,
     parts: Parts,
 ) -> Result<Response, Problem> {
-    let live = admit_to(&worker, &parts, &slug).await?;
+    let (live, by) = admit_to(&worker, &parts, &slug).await?;
     let changed = worker.node.contests.open(&live.slug).await;
-    moved(&worker, &live.slug, changed, "contest opened").await
+    moved(&worker, &live.slug, changed, "contest opened", &by).await
 }
 
 /// Closes a contest, within a moment. What was acknowledged before is counted.
 #[utoipa::path(
     post, path = "/v1/admin/contests/{contest}/close", tag = "administrators",
-    security(("admin_token" = [])),
+    security(("admin_token" = []), ("session" = [], "csrf" = [])),
     responses(
         (status = 200, description = "Closed, or closing at closes_at", body = super::openapi::ContestBody),
         (status = 409, description = "Not open", body = ProblemBody,
@@ -230,9 +208,9 @@ pub(crate) async fn close_contest(
     InPath(slug): InPath,
     parts: Parts,
 ) -> Result<Response, Problem> {
-    let live = admit_to(&worker, &parts, &slug).await?;
+    let (live, by) = admit_to(&worker, &parts, &slug).await?;
     let changed = worker.node.contests.close(&live.slug).await;
-    moved(&worker, &live.slug, changed, "contest closed").await
+    moved(&worker, &live.slug, changed, "contest closed", &by).await
 }
 
 async fn moved(
@@ -240,16 +218,17 @@ async fn moved(
     slug: &Slug,
     changed: Result<Changed, ContestError>,
     what: &str,
+    administrator: &Administrator,
 ) -> Result<Response, Problem> {
     let changed = changed.map_err(contest_error)?;
-    worker.node.audit(slug, what).await;
+    worker.node.audit(slug, what, administrator.by()).await;
     Ok(definition_of(&changed.live))
 }
 
 /// Signs the final count off. From then on every recount counts the same set of batches.
 #[utoipa::path(
     post, path = "/v1/admin/contests/{contest}/certify", tag = "administrators",
-    security(("admin_token" = [])),
+    security(("admin_token" = []), ("session" = [], "csrf" = [])),
     responses(
         (status = 200, description = "Certified", body = super::openapi::CountsBody),
         (status = 409, description = "Not final yet", body = ProblemBody,
@@ -261,7 +240,7 @@ pub(crate) async fn certify_contest(
     InPath(slug): InPath,
     parts: Parts,
 ) -> Result<Response, Problem> {
-    let live = admit_to(&worker, &parts, &slug).await?;
+    let (live, administrator) = admit_to(&worker, &parts, &slug).await?;
     let counts = tally::certify(&*worker.node.control, &live.slug).await;
     let counts = counts.map_err(|error| match error {
         CertifyError::NotFinal => {
@@ -275,14 +254,14 @@ pub(crate) async fn certify_contest(
             Problem::new(ProblemKind::Internal, format!("{error}."))
         }
     })?;
-    worker.node.audit(&live.slug, "count certified").await;
+    worker.node.audit(&live.slug, console::CERTIFIED, administrator.by()).await;
     Ok(json(&counts))
 }
 
 /// The counts row, as the tally left it.
 #[utoipa::path(
     get, path = "/v1/admin/contests/{contest}/counts", tag = "administrators",
-    security(("admin_token" = [])),
+    security(("admin_token" = []), ("session" = [], "csrf" = [])),
     responses(
         (status = 200, description = "The counts row", body = super::openapi::CountsBody),
         (status = 404, description = "No such contest, or not counted yet", body = ProblemBody,
@@ -294,23 +273,15 @@ pub(crate) async fn counts(
     InPath(slug): InPath,
     parts: Parts,
 ) -> Result<Response, Problem> {
-    let live = admit_to(&worker, &parts, &slug).await?;
+    let (live, _) = admit_to(&worker, &parts, &slug).await?;
     let counts = worker.node.counts(&live.slug).await?.ok_or_else(public::no_counts)?;
     Ok(json(&counts))
-}
-
-/// The nodes that share the store, as this one hears of them.
-#[derive(Debug, Serialize)]
-struct NodeList {
-    /// Who answers.
-    answered_by: String,
-    nodes: Vec<NodeView>,
 }
 
 /// Who is alive: all nodes that share the store, by their heartbeats.
 #[utoipa::path(
     get, path = "/v1/admin/nodes", tag = "administrators",
-    security(("admin_token" = [])),
+    security(("admin_token" = []), ("session" = [], "csrf" = [])),
     responses((status = 200, description = "The nodes", body = super::openapi::NodesBody)),
 )]
 pub(crate) async fn list_nodes(
@@ -318,8 +289,7 @@ pub(crate) async fn list_nodes(
     parts: Parts,
 ) -> Result<Response, Problem> {
     admit(&worker, &parts)?;
-    let nodes = &worker.node.nodes;
-    Ok(json(&NodeList { answered_by: nodes.name().to_owned(), nodes: nodes.list() }))
+    Ok(json(&Nodes::of(&worker)))
 }
 
 /// A gateway's channel.
@@ -342,7 +312,7 @@ pub(crate) struct ChannelKey {
 /// Makes a gateway's channel key. Again: a new key, the old one is revoked.
 #[utoipa::path(
     post, path = "/v1/admin/contests/{contest}/channels", tag = "administrators",
-    security(("admin_token" = [])), request_body = NewChannel,
+    security(("admin_token" = []), ("session" = [], "csrf" = [])), request_body = NewChannel,
     responses(
         (status = 201, description = "The key, shown once", body = ChannelKey),
         (status = 422, description = "Not a channel's name", body = ProblemBody,
@@ -355,7 +325,7 @@ pub(crate) async fn new_channel(
     request: Request<Body>,
 ) -> Result<Response, Problem> {
     let (parts, request_body) = request.into_parts();
-    let live = admit_to(&worker, &parts, &slug).await?;
+    let (live, administrator) = admit_to(&worker, &parts, &slug).await?;
     body::check_content_type(&parts.headers, &["application/json"])?;
     let bytes = body::read(request_body, limits::BALLOT_BODY_BYTES_MAX).await?;
     let wanted: NewChannel = super::cast::members(&bytes)?;
@@ -370,7 +340,8 @@ pub(crate) async fn new_channel(
     }
     let key = worker.node.contests.new_channel_key(&live.slug, &channel).await;
     let key = key.map_err(contest_error)?;
-    worker.node.audit(&live.slug, &format!("channel key made: {channel}")).await;
+    let what = format!("channel key made: {channel}");
+    worker.node.audit(&live.slug, &what, administrator.by()).await;
     let channel = channel.to_string();
     Ok((StatusCode::CREATED, json(&ChannelKey { channel, key })).into_response())
 }

@@ -83,6 +83,35 @@ impl Limits {
         })
     }
 
+    /// Whether the connection is encrypted as far as the voter's own machine: up to us, or up to a
+    /// trusted proxy that says so.
+    pub(crate) fn is_secure(&self, client: Client, headers: &HeaderMap) -> bool {
+        if client.is_secure {
+            return true;
+        }
+        // The last one was written by the proxy next to us.
+        let mut lines = headers.get_all("x-forwarded-proto").iter();
+        let line = lines.next_back().and_then(|line| line.to_str().ok()).unwrap_or_default();
+        let scheme = line.rsplit(',').next().unwrap_or_default().trim();
+        scheme.eq_ignore_ascii_case("https") && self.trusts(client.peer)
+    }
+
+    /// Whether the request comes from a private network and straight, not from somewhere behind a
+    /// proxy: from the operator's own machines, as far as an address tells.
+    pub(crate) fn is_near(&self, client: Client, headers: &HeaderMap) -> bool {
+        let peer = client.peer.to_canonical();
+        let forwarded = ["x-forwarded-for", "forwarded", "x-real-ip", "via"];
+        if !self.trusts(peer) && forwarded.iter().any(|name| headers.contains_key(*name)) {
+            return false;
+        }
+        match self.address(peer, headers) {
+            IpAddr::V4(v4) => v4.is_loopback() || v4.is_private() || v4.is_link_local(),
+            IpAddr::V6(v6) => {
+                v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local()
+            }
+        }
+    }
+
     /// Whether what this peer forwards is believed.
     pub(crate) fn trusts(&self, peer: IpAddr) -> bool {
         let peer = peer.to_canonical();
@@ -168,6 +197,47 @@ mod tests {
         assert_eq!(address(&limits, "10.0.0.1", &["6.6.6.6, junk, 10.0.0.2"]), "10.0.0.2");
         assert_eq!(address(&limits, "10.0.0.1", &[]), "10.0.0.1");
         assert_eq!(address(&limits, "::ffff:10.0.0.1", &["2001:db8::1"]), "2001:db8::1");
+    }
+
+    #[test]
+    fn only_a_trusted_proxy_says_that_a_connection_is_secure() {
+        let limits = limits(&["10.0.0.0/8"]);
+        let secure = |peer: &str, is_secure: bool, forwarded: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for value in forwarded {
+                headers.append("x-forwarded-proto", value.parse().unwrap());
+            }
+            limits.is_secure(Client { peer: peer.parse().unwrap(), is_secure }, &headers)
+        };
+        assert!(secure("1.2.3.4", true, &[]) && secure("1.2.3.4", true, &["http"]));
+        assert!(!secure("1.2.3.4", false, &["https"]));
+        assert!(
+            secure("10.0.0.1", false, &["HTTPS"]) && secure("::ffff:10.0.0.1", false, &["https"])
+        );
+        assert!(secure("10.0.0.1", false, &["http", "http, https"]));
+        assert!(!secure("10.0.0.1", false, &["https, http"]) && !secure("10.0.0.1", false, &[]));
+    }
+
+    #[test]
+    fn only_who_comes_straight_from_a_private_network_is_near() {
+        let limits = limits(&["10.0.0.1/32"]);
+        let near = |peer: &str, forwarded: Option<&str>| {
+            let client = Client { peer: peer.parse().unwrap(), is_secure: false };
+            let mut headers = HeaderMap::new();
+            if let Some(value) = forwarded {
+                headers.insert("x-forwarded-for", value.parse().unwrap());
+            }
+            limits.is_near(client, &headers)
+        };
+        for peer in ["127.0.0.1", "192.168.1.9", "10.0.0.1", "::1", "fd00::1", "::ffff:10.2.3.4"] {
+            assert!(near(peer, None), "{peer}");
+        }
+        for peer in ["203.0.113.1", "2001:db8::1", "::ffff:203.0.113.1"] {
+            assert!(!near(peer, None), "{peer}");
+        }
+        assert!(!near("10.0.0.1", Some("203.0.113.1")), "a voter behind the balancer");
+        assert!(near("10.0.0.1", Some("192.168.1.9")));
+        assert!(!near("10.0.0.2", Some("192.168.1.9")), "a proxy that nobody has vouched for");
     }
 
     #[test]

@@ -12,14 +12,13 @@ use tokio::time::Instant;
 use utoipa::ToSchema;
 
 use super::{
-    InPath,
-    admin::bearer,
-    body,
+    InPath, body,
     cast::{self, BallotMembers},
     client::Client,
     json,
     problem::{Problem, ProblemKind},
     server::SharedWorker,
+    session::bearer,
 };
 use crate::{clock, contests::LiveContest};
 

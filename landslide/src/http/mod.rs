@@ -4,6 +4,8 @@ mod admin;
 mod body;
 mod cast;
 mod client;
+mod console;
+mod exports;
 mod gateway;
 mod openapi;
 mod operator;
@@ -12,6 +14,7 @@ mod pages;
 mod problem;
 mod public;
 mod server;
+mod session;
 mod show;
 mod tls;
 
@@ -21,6 +24,7 @@ pub(crate) use client::Limits;
 pub(crate) use problem::Problem;
 pub(crate) use public::{is_visible, results_json};
 pub use server::{Server, ServerSettings};
+pub(crate) use session::Administrators;
 pub use tls::{Tls, TlsError};
 
 use std::sync::LazyLock;
@@ -72,14 +76,31 @@ fn router(worker: SharedWorker) -> Router {
     }
     if roles.admin {
         router = router
-            .route("/admin", get(pages::admin))
+            .route("/admin", get(console::contests_page))
+            .route("/admin/new", get(console::edit_page))
+            .route("/admin/contests/{contest}", get(console::contest_page))
+            .route("/admin/contests/{contest}/edit", get(console::edit_page))
+            .route("/admin/contests/{contest}/protocol", get(console::protocol_page))
+            .route(
+                "/admin/session",
+                get(session::look).post(session::sign_in).delete(session::sign_out),
+            )
             .route("/v1/admin/nodes", get(admin::list_nodes))
+            .route("/v1/admin/overview", get(console::overview))
             .route("/v1/admin/contests", get(admin::list_contests))
             .route("/v1/admin/contests/{contest}", get(admin::get_contest).put(admin::put_contest))
             .route("/v1/admin/contests/{contest}/open", post(admin::open_contest))
             .route("/v1/admin/contests/{contest}/close", post(admin::close_contest))
             .route("/v1/admin/contests/{contest}/certify", post(admin::certify_contest))
+            .route("/v1/admin/contests/{contest}/live", get(console::live))
+            .route("/v1/admin/contests/{contest}/lease", get(console::lease))
+            .route("/v1/admin/contests/{contest}/audit", get(console::audit))
             .route("/v1/admin/contests/{contest}/counts", get(admin::counts))
+            .route("/v1/admin/contests/{contest}/counts.json", get(exports::counts_json))
+            .route("/v1/admin/contests/{contest}/counts.csv", get(exports::counts_csv))
+            .route("/v1/admin/contests/{contest}/series", get(exports::series))
+            .route("/v1/admin/contests/{contest}/series.json", get(exports::series_json))
+            .route("/v1/admin/contests/{contest}/series.csv", get(exports::series_csv))
             .route("/v1/admin/contests/{contest}/channels", post(admin::new_channel));
     }
     router.fallback(not_found).method_not_allowed_fallback(method_not_allowed).with_state(worker)

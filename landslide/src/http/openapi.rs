@@ -11,11 +11,11 @@ use utoipa::{
         ObjectBuilder, OpenApi as Document, Required,
         path::{ParameterBuilder, ParameterIn},
         schema::Type,
-        security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+        security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
 };
 
-use super::{admin, gateway, operator, public};
+use super::{admin, console, exports, gateway, operator, public, session};
 
 /// A refusal (RFC 9457).
 #[derive(Serialize, ToSchema)]
@@ -229,6 +229,19 @@ pub(crate) struct CountsBody {
     batch_set: Option<BatchSetBody>,
 }
 
+/// How a contest's counts grew, as a table.
+#[derive(ToSchema)]
+#[schema(as = Series)]
+#[expect(dead_code, reason = "describes a shape")]
+pub(crate) struct SeriesBody {
+    contest: String,
+    /// counted_through, recorded, counted, duplicate, late, void, votes_per_second (of recorded
+    /// ballots, since the row before; null in the first), then channel:web and others.
+    columns: Vec<String>,
+    /// By time; a cell for each column.
+    rows: Vec<Vec<serde_json::Value>>,
+}
+
 /// The nodes that share the store.
 #[derive(ToSchema)]
 #[schema(as = Nodes)]
@@ -292,6 +305,10 @@ fn cast_ballot() {}
         gateway::record_batch,
         admin::list_contests, admin::put_contest, admin::get_contest, admin::open_contest,
         admin::close_contest, admin::certify_contest, admin::counts, admin::list_nodes, admin::new_channel,
+        console::overview, console::live, console::lease, console::audit,
+        exports::counts_json, exports::counts_csv,
+        exports::series, exports::series_json, exports::series_csv,
+        session::look, session::sign_in, session::sign_out,
         operator::healthz, operator::readyz, operator::metrics,
     ),
     modifiers(&Completed),
@@ -308,6 +325,14 @@ impl Modify for Completed {
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("admin_token", bearer());
         components.add_security_scheme("channel_key", bearer());
+        // Both together: the cookie says who, the header that the console's script has asked.
+        let key = |location: fn(ApiKeyValue) -> ApiKey, name: &str, what: &str| {
+            SecurityScheme::ApiKey(location(ApiKeyValue::with_description(name, what)))
+        };
+        let cookie = "From POST /admin/session; over TLS its name begins with __Host-";
+        components.add_security_scheme("session", key(ApiKey::Cookie, "landslide-session", cookie));
+        let header = "From GET /admin/session; with what changes something";
+        components.add_security_scheme("csrf", key(ApiKey::Header, "X-CSRF-Token", header));
         let contest = ParameterBuilder::new()
             .name("contest")
             .parameter_in(ParameterIn::Path)

@@ -4,11 +4,16 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE};
+use hyper::{
+    header::{CACHE_CONTROL, CONTENT_TYPE},
+    http::request::Parts,
+};
 
 use super::{
+    client::Client,
     problem::{Problem, ProblemKind},
     server::SharedWorker,
+    session::admit,
 };
 use crate::{clock, metrics::OfContest, node::NotReady};
 
@@ -41,11 +46,23 @@ pub(crate) async fn readyz(State(worker): State<SharedWorker>) -> Result<Respons
     }
 }
 
-/// Metrics in the text format of Prometheus.
-#[utoipa::path(get, path = "/metrics", tag = "operators",
-    responses((status = 200, description = "Metrics", body = String)))]
-pub(crate) async fn metrics(State(worker): State<SharedWorker>) -> Response {
+/// Metrics in the text format of Prometheus. For whoever comes straight from a private network, or
+/// has the administrator's token: how many ballots a node has acknowledged is turnout, and where a
+/// contest hides its results that is nobody else's business.
+#[utoipa::path(get, path = "/metrics", tag = "operators", responses(
+    (status = 200, description = "Metrics", body = String),
+    (status = 401, description = "From elsewhere, without the administrator's token",
+        body = super::openapi::ProblemBody, content_type = "application/problem+json"),
+))]
+pub(crate) async fn metrics(
+    State(worker): State<SharedWorker>,
+    parts: Parts,
+) -> Result<Response, Problem> {
     let node = &worker.node;
+    let client = *parts.extensions.get::<Client>().expect("the server sets it on every request");
+    if !node.limits.is_near(client, &parts.headers) {
+        admit(&worker, &parts)?;
+    }
     let waiting = i64::try_from(node.intake.waiting_ballots()).unwrap_or(i64::MAX);
     node.metrics.waiting_ballots.set(waiting);
     node.metrics.ready.set(node.not_ready().is_none().into());
@@ -63,7 +80,7 @@ pub(crate) async fn metrics(State(worker): State<SharedWorker>) -> Response {
         }
     }
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(CONTENT_TYPE, kind)], node.metrics.text()).into_response()
+    Ok(([(CONTENT_TYPE, kind)], node.metrics.text()).into_response())
 }
 
 fn plain(text: &'static str) -> Response {

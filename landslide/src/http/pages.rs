@@ -321,11 +321,6 @@ fn status(refusal: Refusal) -> StatusCode {
     StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
-/// `GET /admin`: the administrator's page; its script asks for the token.
-pub(crate) async fn admin() -> Response {
-    whole_page(StatusCode::OK, pages::admin())
-}
-
 /// `GET /docs`: the API, to read and to try.
 pub(crate) async fn docs() -> Response {
     whole_page(StatusCode::OK, pages::docs())
@@ -398,7 +393,7 @@ fn own_page(status: StatusCode, html: String, shown: Option<&LiveContest>, page:
 }
 
 /// A page of ours in English that no cache keeps.
-fn whole_page(status: StatusCode, html: String) -> Response {
+pub(crate) fn whole_page(status: StatusCode, html: String) -> Response {
     let mut response = (status, html).into_response();
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     with_headers(response, None, false)

@@ -37,6 +37,7 @@ pub(crate) enum ProblemKind {
     InvalidMember,
     InvalidDefinition,
     Unauthorized,
+    CrossSite,
     ResultsHidden,
     NotOpen,
     NotFinal,
@@ -88,6 +89,7 @@ impl ProblemKind {
                 ("invalid-definition", S::UNPROCESSABLE_ENTITY, "Invalid definition")
             }
             Self::Unauthorized => ("unauthorized", S::UNAUTHORIZED, "Not admitted"),
+            Self::CrossSite => ("cross-site", S::FORBIDDEN, "Not from the console"),
             Self::ResultsHidden => ("results-hidden", S::FORBIDDEN, "The results are not public"),
             Self::NotOpen => ("not-open", S::CONFLICT, "The contest is not open"),
             Self::NotFinal => ("not-final", S::CONFLICT, "The count is not final"),

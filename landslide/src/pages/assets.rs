@@ -123,10 +123,9 @@ macro_rules! asset {
     };
 }
 
-static ASSETS: LazyLock<[(&str, Asset); 24]> = LazyLock::new(|| {
-    [
+static ASSETS: LazyLock<Vec<(&str, Asset)>> = LazyLock::new(|| {
+    let voters = [
         asset!("style.css", CSS),
-        asset!("admin.css", CSS),
         asset!("icon.svg", SVG),
         asset!("vote.js", JAVASCRIPT),
         // The published client, as it is.
@@ -145,12 +144,25 @@ static ASSETS: LazyLock<[(&str, Asset); 24]> = LazyLock::new(|| {
         asset!("counts-table.js", JAVASCRIPT),
         asset!("times.js", JAVASCRIPT),
         asset!("words.js", JAVASCRIPT),
-        asset!("admin.js", JAVASCRIPT),
-        asset!("admin-counts.js", JAVASCRIPT),
-        asset!("admin-create.js", JAVASCRIPT),
-        asset!("rate.js", JAVASCRIPT),
         asset!("docs.js", JAVASCRIPT),
-    ]
+    ];
+    let console = [
+        asset!("console.css", CSS),
+        asset!("console.js", JAVASCRIPT),
+        asset!("console-chart.js", JAVASCRIPT),
+        asset!("console-choices.js", JAVASCRIPT),
+        asset!("console-contest.js", JAVASCRIPT),
+        asset!("console-contests.js", JAVASCRIPT),
+        asset!("console-counts.js", JAVASCRIPT),
+        asset!("console-edit.js", JAVASCRIPT),
+        asset!("console-life.js", JAVASCRIPT),
+        asset!("console-nodes.js", JAVASCRIPT),
+        asset!("console-protocol.js", JAVASCRIPT),
+        asset!("console-words.js", JAVASCRIPT),
+        asset!("uplot-1.6.32.js", JAVASCRIPT, "../../pages/assets/vendor/uplot-1.6.32.js"),
+        asset!("uplot-1.6.32.css", CSS, "../../pages/assets/vendor/uplot-1.6.32.css"),
+    ];
+    voters.into_iter().chain(console).collect()
 });
 
 #[cfg(test)]
@@ -165,9 +177,16 @@ mod tests {
     #[test]
     fn every_file_is_served_and_nothing_else() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("pages/assets");
-        let entries = std::fs::read_dir(folder).unwrap();
-        let mut files: HashSet<String> =
-            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        let names = |folder: &Path| -> Vec<String> {
+            let entries = std::fs::read_dir(folder).unwrap();
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+        };
+        let vendored = names(&folder.join("vendor")).into_iter();
+        // Beside the files lies where they are from, under which licence.
+        let vendored = vendored.filter(|name| name.ends_with("js") || name.ends_with("css"));
+        let mut files: HashSet<String> = names(&folder).into_iter().collect();
+        assert!(files.remove("vendor"));
+        files.extend(vendored);
         files.extend(OF_THE_CLIENT.map(str::to_owned));
         let served: HashSet<String> = ASSETS.iter().map(|(name, _)| (*name).to_owned()).collect();
         assert_eq!(files, served);
@@ -207,7 +226,7 @@ mod tests {
 
     #[test]
     fn scripts_import_only_what_is_served_and_name_no_other_host() {
-        for (name, asset) in ASSETS.iter() {
+        for (name, asset) in ASSETS.iter().filter(|(name, _)| !name.starts_with("uplot-")) {
             let text = std::str::from_utf8(asset.bytes).unwrap();
             for rest in text.split("from \"./").skip(1).chain(text.split("import(\"./").skip(1)) {
                 let module = rest.split('"').next().unwrap();

@@ -7,6 +7,9 @@
 mod assets;
 pub(crate) use assets::{Asset, asset_url, gzip, static_asset};
 
+pub(crate) mod console;
+pub(crate) use console::{ballots, share, status};
+
 mod docs;
 pub(crate) use docs::{docs, docs_asset};
 
@@ -20,6 +23,7 @@ mod language;
 pub(crate) use language::Language;
 
 mod words;
+pub(crate) use words::visibility;
 
 mod show;
 #[cfg(feature = "card")]
@@ -56,15 +60,6 @@ pub(crate) const HEADERS: [(&str, &str); 3] = [
     ("x-content-type-options", "nosniff"),
     ("referrer-policy", "same-origin"),
 ];
-
-/// The administrator's page. It holds no data: its script asks for the token and then the API.
-pub(crate) fn admin() -> String {
-    render(&AdminTemplate)
-}
-
-#[derive(Template)]
-#[template(path = "admin.html")]
-struct AdminTemplate;
 
 /// A page's HTML. The templates only write domain values into a `String`.
 fn render(template: &impl Template) -> String {

@@ -140,7 +140,7 @@ fn who(language: &Language, admission: Admission) -> &str {
 }
 
 /// As in a definition.
-pub(super) fn visibility(results: ResultsVisibility) -> &'static str {
+pub(crate) fn visibility(results: ResultsVisibility) -> &'static str {
     match results {
         ResultsVisibility::Live => "live",
         ResultsVisibility::Hidden => "hidden",
@@ -171,7 +171,7 @@ pub(super) fn grouped(number: u64) -> String {
 }
 
 /// `votes` of `total` in percent with one digit after the point; `0.0` of nothing.
-pub(super) fn share(votes: u64, total: u64) -> String {
+pub(crate) fn share(votes: u64, total: u64) -> String {
     // Wide, because votes times a thousand may not fit 64 bits.
     let permille = (u128::from(votes) * 1_000 + u128::from(total / 2))
         .checked_div(u128::from(total))

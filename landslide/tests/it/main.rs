@@ -8,9 +8,12 @@ mod node;
 mod http {
     mod admin;
     mod ballots;
+    mod exports;
     mod gateways;
+    mod hidden;
     mod pages;
     mod public;
+    mod sessions;
     mod show;
     mod tls;
 }

@@ -121,7 +121,9 @@ fn every_page(tag: &str, title: &str) -> Vec<String> {
         confirm(&definition, Some(Refusal::Unavailable)),
         not_found(page),
         embedded.render(),
-        super::super::admin(),
+        super::super::console::contests(),
+        super::super::console::contest(),
+        super::super::console::edit(),
         super::super::docs(),
     ]
 }
