@@ -4,6 +4,8 @@
 
 use std::sync::Arc;
 
+#[cfg(feature = "cql")]
+pub mod cql;
 pub mod embedded;
 pub mod faulty;
 
@@ -12,6 +14,8 @@ pub mod conformance;
 
 mod planted;
 
+#[cfg(feature = "cql")]
+pub use cql::{CqlSettings, CqlStore};
 pub use embedded::{EmbeddedSettings, EmbeddedStore, OpenError};
 pub use faulty::{FaultSettings, FaultyStore};
 
