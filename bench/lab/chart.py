@@ -5,7 +5,7 @@ import math
 from xml.sax.saxutils import escape
 
 WIDTH, ROW, TOP, BOTTOM = 760, 44, 58, 44
-NAME_END, BAR_START, BAR_END, WORDS_START = 204, 216, 520, 536
+NAME_END, BAR_START, BAR_END, WORDS_START = 212, 224, 524, 548
 STYLE = """\
 text { font: 13px system-ui, sans-serif; fill: #24292f; }
 .quiet { fill: #57606a; font-size: 11px; }
@@ -30,14 +30,11 @@ text { font: 13px system-ui, sans-serif; fill: #24292f; }
 
 def draw(rows):
     """`rows` are of (title, spread of votes/s, acknowledged, lost, twice, ours)."""
-    # A logarithmic scale: the designs are decades apart.
-    low = 10 ** math.floor(math.log10(min(speed["lowest"] for _, speed, *_ in rows)))
-    high = 10 ** math.ceil(math.log10(max(speed["highest"] for _, speed, *_ in rows)))
-    high = max(high, low * 10)
+    step = ticks(max(speed["highest"] for _, speed, *_ in rows))
+    most = step * math.ceil(max(speed["highest"] for _, speed, *_ in rows) / step)
 
     def x(value):
-        part = (math.log10(value) - math.log10(low)) / (math.log10(high) - math.log10(low))
-        return round(BAR_START + part * (BAR_END - BAR_START), 1)
+        return round(BAR_START + value / most * (BAR_END - BAR_START), 1)
 
     height = TOP + ROW * len(rows) + BOTTOM
     parts = [
@@ -46,21 +43,25 @@ def draw(rows):
         '<title id="title">Acknowledged votes a second of five designs, and how many votes each '
         'lost or counted twice under faults</title>',
         f"<style>{STYLE}</style>",
-        text(BAR_START, 20, "acknowledged votes a second, no faults (logarithmic)", "head"),
+        text(BAR_START, 20, "acknowledged votes a second, no faults", "head"),
         text(WORDS_START, 20, "under faults, of 100,000 votes", "head"),
     ]
     bottom = TOP + ROW * len(rows)
-    value = low
-    while value <= high:
+    for value in range(0, most + 1, step):
         at = x(value)
         parts.append(f'<line class="grid" x1="{at}" y1="{TOP - 14}" x2="{at}" y2="{bottom}"/>')
         parts.append(text(at, TOP - 20, f"{value:,}", "quiet", "middle"))
-        value *= 10
     for number, row in enumerate(rows):
         parts += line(row, TOP + ROW * number, x)
     parts.append(text(8, bottom + 22, "The thin line spans the lowest and the highest round. Lost and "
                       "counted twice are net by choice: the least that went wrong.", "quiet"))
     return "\n".join([*parts, "</svg>"]) + "\n"
+
+
+def ticks(most):
+    """A round distance between two lines, so that there are three to six."""
+    decade = 10 ** math.floor(math.log10(most))
+    return next(step for step in (decade // 4, decade // 2, decade, decade * 2) if 5 * step >= most)
 
 
 def line(row, top, x):

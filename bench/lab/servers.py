@@ -121,7 +121,8 @@ class LabServer(engines.Server):
 def serving(design, cluster, folder, keyspace):
     """Two servers of a design on a keyspace of its own, which is gone afterwards."""
     store = cluster.url(keyspace)
-    lab("schema", design, store)
+    if not lab("schema", design, store):
+        raise SystemExit(f"no schema for {design}")
     servers = [LabServer(number, design, store, folder) for number in (1, 2)]
     try:
         engines.start_together(servers, SERVER_SECONDS)
@@ -130,11 +131,14 @@ def serving(design, cluster, folder, keyspace):
         for server in servers:
             if server.child:
                 server.stop(20)
-        lab("drop", design, store)
+        # The next has a keyspace of its own: this one that stays is no more than wasted space.
+        if not lab("drop", design, store):
+            print(f"  note: {keyspace} could not be dropped", flush=True)
 
 
 def lab(command, design, store):
-    subprocess.run([LAB, command, design, store], check=True, timeout=120)
+    """Whether it could."""
+    return subprocess.run([LAB, command, design, store], timeout=180, check=False).returncode == 0
 
 
 class Load:

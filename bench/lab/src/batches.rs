@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// A cluster takes its time and takes many at a time.
-const COMMITS_IN_FLIGHT_MAX: usize = 8;
+const COMMITS_IN_FLIGHT_MAX: usize = 4;
 
 pub struct Batches {
     store: Arc<Watched>,
@@ -47,7 +47,7 @@ impl Batches {
         let store = CqlStore::connect(&settings).await.context("the store")?;
         let store = Arc::new(Watched { store, partitions: Partitions::default() });
         let settings =
-            IntakeSettings { commits_in_flight_max: std::env::var("LAB_C").ok().and_then(|v| v.parse().ok()).unwrap_or(COMMITS_IN_FLIGHT_MAX), ..Default::default() };
+            IntakeSettings { commits_in_flight_max: COMMITS_IN_FLIGHT_MAX, ..Default::default() };
         let intake = Intake::new(Arc::clone(&store) as _, settings, Arc::new(Quiet));
         let gatherer = Gatherer::new(intake);
         tokio::spawn(Arc::clone(&gatherer).run());

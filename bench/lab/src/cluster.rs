@@ -14,6 +14,8 @@ use scylla::{
 /// How long a request may take before it is unknown: more than the 2 s and 5 s that Cassandra gives
 /// writes and counters, and less than the 10 s that clients wait.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(7);
+/// How long a change of the schema may take on a cluster that is still busy.
+const SCHEMA_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// `cql://host:port,host:port/keyspace`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,10 +46,10 @@ impl FromStr for Cluster {
 impl Cluster {
     /// Sessions as a careful user would set them up: quorum both ways, token-aware, the driver's
     /// own retries (of idempotent statements only).
-    async fn session(&self) -> Result<Session> {
+    async fn session(&self, timeout: Duration) -> Result<Session> {
         let profile = ExecutionProfile::builder()
             .consistency(Consistency::Quorum)
-            .request_timeout(Some(REQUEST_TIMEOUT))
+            .request_timeout(Some(timeout))
             .load_balancing_policy(DefaultPolicy::builder().token_aware(true).build())
             .retry_policy(Arc::new(DefaultRetryPolicy::new()))
             .build();
@@ -61,14 +63,14 @@ impl Cluster {
 
     /// A session in the keyspace.
     pub async fn connect(&self) -> Result<Session> {
-        let session = self.session().await?;
+        let session = self.session(REQUEST_TIMEOUT).await?;
         session.use_keyspace(&self.keyspace, false).await.context("the keyspace")?;
         Ok(session)
     }
 
     /// Makes the keyspace, three replicas each, and a table in it.
     pub async fn make_keyspace(&self, table: &str) -> Result<()> {
-        let session = self.session().await?;
+        let session = self.session(SCHEMA_TIMEOUT).await?;
         let keyspace = format!(
             "CREATE KEYSPACE IF NOT EXISTS {} WITH replication = \
              {{'class': 'NetworkTopologyStrategy', 'replication_factor': 3}}",
@@ -82,7 +84,7 @@ impl Cluster {
 
     /// Removes the keyspace.
     pub async fn drop_keyspace(&self) -> Result<()> {
-        let session = self.session().await?;
+        let session = self.session(SCHEMA_TIMEOUT).await?;
         let drop = format!("DROP KEYSPACE IF EXISTS {}", self.keyspace);
         session.query_unpaged(drop, &[]).await.context("dropping the keyspace")?;
         Ok(())
