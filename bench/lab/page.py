@@ -121,6 +121,9 @@ def publish(about, results, docs):
         f"heap, two servers, the load with {about['connections']} connections). Medians, with the "
         f"lowest and the highest round in brackets; a ratio is of the two designs' turns in the "
         f"same round; the quiet load is {about['steady_rate']} votes a second.")
+    if about.get("load_before", 0) > 1:
+        measured_at += (f" **The machine had other work (load average {about['load_before']}): the "
+                        f"speeds are too low, and only what went wrong is worth reading.**")
     parts = ["", measured_at, "", markdown(speed_table(results)), "",
              "Under faults, all rounds together:", "", markdown(fault_table(results)), ""]
     page.write_text(before + BEGIN + "\n".join(parts) + END + after)

@@ -17,6 +17,10 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(7);
 /// How long a change of the schema may take on a cluster that is still busy.
 const SCHEMA_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// Increments of one server that are under way at the same moment. More would only wait within
+/// Cassandra, for one another's rows, until it gives them up; and an increment given up is in doubt.
+pub const INCREMENTS_MAX: usize = 128;
+
 /// `cql://host:port,host:port/keyspace`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cluster {

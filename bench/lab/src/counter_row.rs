@@ -2,10 +2,11 @@
 
 use anyhow::{Context, Result};
 use scylla::{client::session::Session, statement::prepared::PreparedStatement, value::Counter};
+use tokio::sync::Semaphore;
 
 use crate::{
     cast::{CHOICES, CONTEST, Cast},
-    cluster::{self, Cluster},
+    cluster::{self, Cluster, INCREMENTS_MAX},
     partitions::Partitions,
 };
 
@@ -13,6 +14,7 @@ pub struct CounterRow {
     session: Session,
     add: PreparedStatement,
     read: PreparedStatement,
+    under_way: Semaphore,
     pub partitions: Partitions,
 }
 
@@ -27,11 +29,13 @@ impl CounterRow {
         let add = session.prepare(add).await?;
         let read = "SELECT votes FROM counters WHERE contest = ? AND choice = ?";
         let read = cluster::idempotent(&session, read).await?;
-        Ok(Self { session, add, read, partitions: Partitions::default() })
+        let under_way = Semaphore::new(INCREMENTS_MAX);
+        Ok(Self { session, add, read, under_way, partitions: Partitions::default() })
     }
 
     pub async fn record(&self, cast: &Cast) -> Result<()> {
         self.partitions.note(cast.recorded_at, u32::from(cast.choice));
+        let _permit = self.under_way.acquire().await?;
         self.session
             .execute_unpaged(&self.add, (CONTEST, cast.choice as i16))
             .await

@@ -2,10 +2,11 @@
 
 use anyhow::{Context, Result};
 use scylla::{client::session::Session, statement::prepared::PreparedStatement, value::Counter};
+use tokio::sync::Semaphore;
 
 use crate::{
     cast::{CHOICES, CONTEST, Cast, SHARDS},
-    cluster::{self, Cluster},
+    cluster::{self, Cluster, INCREMENTS_MAX},
     partitions::Partitions,
 };
 
@@ -13,6 +14,7 @@ pub struct SuffixCounters {
     session: Session,
     add: PreparedStatement,
     read: PreparedStatement,
+    under_way: Semaphore,
     pub partitions: Partitions,
 }
 
@@ -28,13 +30,15 @@ impl SuffixCounters {
         let add = session.prepare(add).await?;
         let read = "SELECT votes FROM counters WHERE contest = ? AND choice = ? AND suffix = ?";
         let read = cluster::idempotent(&session, read).await?;
-        Ok(Self { session, add, read, partitions: Partitions::default() })
+        let under_way = Semaphore::new(INCREMENTS_MAX);
+        Ok(Self { session, add, read, under_way, partitions: Partitions::default() })
     }
 
     pub async fn record(&self, cast: &Cast) -> Result<()> {
         let suffix = fastrand::u16(..SHARDS);
         let partition = u32::from(cast.choice) * u32::from(SHARDS) + u32::from(suffix);
         self.partitions.note(cast.recorded_at, partition);
+        let _permit = self.under_way.acquire().await?;
         self.session
             .execute_unpaged(&self.add, (CONTEST, cast.choice as i16, suffix as i16))
             .await
