@@ -116,7 +116,7 @@ def publish(about, results, docs):
     before, rest = text.split(BEGIN)
     _, after = rest.split(END)
     measured_at = (
-        f"Measured at {about['at']}, revision `{about['revision']}`: {about['rounds']} rounds, "
+        f"Measured at {about['at']}, revision `{about['revision']}`: rounds: {about['rounds']}; "
         f"{about['processors']} processors for everything (three Cassandra nodes of {about['heap']} "
         f"heap, two servers, the load with {about['connections']} connections). Medians, with the "
         f"lowest and the highest round in brackets; a ratio is of the two designs' turns in the "

@@ -23,8 +23,10 @@ pub struct Cast {
 
 /// The number of a choice's name.
 pub fn choice_number(slug: &str) -> Option<u16> {
-    let digits = slug.strip_prefix("series-").filter(|digits| digits.len() == 2)?;
-    digits.parse().ok().filter(|number| usize::from(*number) < CHOICES)
+    let digits = slug.strip_prefix("series-")?;
+    // What Rust reads as a number may have a sign.
+    let plain = digits.len() == 2 && digits.bytes().all(|byte| byte.is_ascii_digit());
+    plain.then(|| digits.parse().ok()).flatten().filter(|number| usize::from(*number) < CHOICES)
 }
 
 /// The name of a choice.
