@@ -114,7 +114,7 @@ impl Crowd {
             let crowd = self.clone();
             viewers.spawn(async move {
                 let address = &crowd.addresses[n % crowd.addresses.len()];
-                let opening = timeout(OPENING_PATIENCE, open(address, &crowd.contest)).await;
+                let opening = timeout(OPENING_PATIENCE, open(address, n, &crowd.contest)).await;
                 let stream = opening.context("not in time").flatten();
                 drop(place);
                 match stream {
@@ -135,8 +135,8 @@ impl Crowd {
 }
 
 /// Opens a stream and reads its head.
-async fn open(address: &Address, contest: &Slug) -> anyhow::Result<Box<dyn Stream>> {
-    let mut stream = address.connect().await?;
+async fn open(address: &Address, turn: usize, contest: &Slug) -> anyhow::Result<Box<dyn Stream>> {
+    let mut stream = address.connect(turn).await?;
     let (prefix, authority) = (&address.prefix, &address.authority);
     let request = format!(
         "GET {prefix}/v1/contests/{contest}/results/stream HTTP/1.1\r\nHost: {authority}\r\n\
