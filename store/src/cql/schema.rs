@@ -1,10 +1,11 @@
 //! The tables: what they are, and making them.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, time::Duration};
 
 use scylla::{
     client::session::Session,
     errors::{DbError, ExecutionError, RequestAttemptError},
+    statement::Statement,
 };
 
 use super::{
@@ -15,6 +16,9 @@ use crate::ConnectError;
 
 /// Of the tables as they are made here. A program opens only a keyspace of its own version.
 const VERSION: &str = "1";
+
+/// Longest time for one change.
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Everything to be run, in its order, each with what it makes.
 fn statements(settings: &CqlSettings) -> Vec<(String, String)> {
@@ -134,7 +138,8 @@ pub(super) async fn apply(
         Found::Nothing => {}
     }
     for (number, (what, cql)) in statements(settings).into_iter().enumerate() {
-        session.query_unpaged(cql, ()).await.map_err(|error| not_made(&what, &error))?;
+        let error = |error| not_made(&what, &error);
+        session.query_unpaged(patient(cql), ()).await.map_err(error)?;
         done.push(format!("made {what}, if it was not there"));
         if number == 0 {
             // Of a keyspace that was there, and of a new one for which there are too few nodes.
@@ -143,12 +148,19 @@ pub(super) async fn apply(
     }
     let what = "the version of the tables";
     session
-        .query_unpaged(version_cql(settings), ())
+        .query_unpaged(patient(version_cql(settings)), ())
         .await
         .map_err(|error| not_made(what, &error))?;
     done.push(format!("wrote {what}, {VERSION}"));
     check(session, settings).await?;
     Ok(done)
+}
+
+/// A change of the schema waits until all nodes know of it, which takes seconds on busy ones.
+fn patient(cql: String) -> Statement {
+    let mut statement = Statement::new(cql);
+    statement.set_request_timeout(Some(STATEMENT_TIMEOUT));
+    statement
 }
 
 fn not_made(what: &str, error: &ExecutionError) -> ConnectError {
