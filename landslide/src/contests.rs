@@ -113,10 +113,12 @@ impl Contests {
         let may_have_changed = known
             .as_ref()
             .is_none_or(|live| live.contest.hours.phase(clock::now()) == Phase::Draft);
-        let age = self.age(Instant::now());
-        if self.pace.definition_age_max.is_none() || !may_have_changed || age < RECHECK {
+        if self.pace.definition_age_max.is_none() || !may_have_changed {
             return known;
         }
+        // What was read a moment ago is older than what another node did since: a refusal would be
+        // for good, so it waits for the next read.
+        tokio::time::sleep(RECHECK.saturating_sub(self.age(Instant::now()))).await;
         // What is known must do where the store is away.
         let _ = self.refresh().await;
         self.get(slug)
@@ -138,6 +140,15 @@ impl Contests {
     pub fn may_have_closed(&self, live: &LiveContest, now: Instant) -> bool {
         let age_max = self.pace.definition_age_max;
         live.contest.hours.closes_at.is_none() && age_max.is_some_and(|max| self.age(now) > max)
+    }
+
+    /// Whether a contest that looks like a draft may have been opened elsewhere without this node's
+    /// knowing.
+    pub fn may_have_opened(&self, live: &LiveContest, now: Instant) -> bool {
+        let is_shared = self.pace.definition_age_max.is_some();
+        is_shared
+            && live.contest.hours.phase(clock::now()) == Phase::Draft
+            && self.age(now) > REFRESH * 2
     }
 
     /// All contests, by slug.

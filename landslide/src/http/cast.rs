@@ -86,6 +86,11 @@ pub(crate) async fn record(
         Some(text) => ballot_id(text, &live, recorded_at)?,
         None => BallotId::new(recorded_at, secret::random_bytes()),
     };
+    if worker.node.contests.may_have_opened(&live, stamped.into_std()) {
+        let detail = "This node cannot read whether the contest is open. Send the same ballot id \
+                      again.";
+        return Err(Problem::new(ProblemKind::StoreUnavailable, detail));
+    }
     check_open(&live, recorded_at)?;
     check_node(&worker.node, &live, stamped)?;
     worker.node.limits.check_ballot(client, headers)?;
