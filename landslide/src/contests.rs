@@ -7,6 +7,9 @@
 mod change;
 pub use change::{Changed, ContestError, Etag};
 
+#[cfg(test)]
+mod tests;
+
 mod live;
 pub use live::{Channel, LiveContest};
 
@@ -55,8 +58,9 @@ impl Pace {
 pub struct Contests {
     control: Arc<dyn ControlStore>,
     snapshot: ArcSwap<HashMap<Slug, Arc<LiveContest>>>,
-    /// Held while the snapshot is replaced, so that no change is lost to another.
-    replacing: tokio::sync::Mutex<()>,
+    /// Held while the snapshot is replaced, so that no change is lost to another. When the last read
+    /// was tried.
+    replacing: tokio::sync::Mutex<Instant>,
     pace: Pace,
     /// When the last read that succeeded began, in microseconds after `started`.
     read_at_us: AtomicU64,
@@ -89,13 +93,14 @@ pub(crate) struct ChannelsDocument {
 impl Contests {
     /// Reads all contests.
     pub async fn load(control: Arc<dyn ControlStore>, pace: Pace) -> Result<Arc<Self>, StoreError> {
+        let started = Instant::now();
         let contests = Arc::new(Self {
             control,
             snapshot: ArcSwap::default(),
-            replacing: tokio::sync::Mutex::default(),
+            replacing: tokio::sync::Mutex::new(started),
             pace,
             read_at_us: AtomicU64::new(0),
-            started: Instant::now(),
+            started,
         });
         contests.refresh().await?;
         Ok(contests)
@@ -107,21 +112,42 @@ impl Contests {
         self.snapshot.load().get(slug).cloned()
     }
 
-    /// The same, but on a cluster reads again what may have been made or opened elsewhere.
+    /// The same, but on a cluster reads again what may have been made or opened elsewhere: what is
+    /// said of it is for good.
     pub async fn get_fresh(&self, slug: &str) -> Option<Arc<LiveContest>> {
+        let is_enough = |live: &LiveContest| live.contest.hours.phase(clock::now()) != Phase::Draft;
+        self.get_or_read(slug, is_enough).await
+    }
+
+    /// A contest that the public may know of. Before its opening thousands ask for it: what is known
+    /// of it must do for them.
+    pub async fn public(&self, slug: &str) -> Option<Arc<LiveContest>> {
+        let live = self.get_or_read(slug, LiveContest::is_public).await;
+        live.filter(|live| live.is_public())
+    }
+
+    async fn get_or_read(
+        &self,
+        slug: &str,
+        is_enough: impl Fn(&LiveContest) -> bool,
+    ) -> Option<Arc<LiveContest>> {
         let known = self.get(slug);
-        let may_have_changed = known
-            .as_ref()
-            .is_none_or(|live| live.contest.hours.phase(clock::now()) == Phase::Draft);
-        if self.pace.definition_age_max.is_none() || !may_have_changed {
+        if self.pace.definition_age_max.is_none() || known.as_deref().is_some_and(is_enough) {
             return known;
         }
-        // What was read a moment ago is older than what another node did since: a refusal would be
-        // for good, so it waits for the next read.
-        tokio::time::sleep(RECHECK.saturating_sub(self.age(Instant::now()))).await;
+        self.read_after(Instant::now()).await;
         // What is known must do where the store is away.
-        let _ = self.refresh().await;
         self.get(slug)
+    }
+
+    /// Waits for a read that began after `asked`. However many wait, one read serves them all, also
+    /// one that fails, and there are at most five a second.
+    async fn read_after(&self, asked: Instant) {
+        tokio::time::sleep(RECHECK.saturating_sub(self.age(asked))).await;
+        let mut tried_at = self.replacing.lock().await;
+        if *tried_at < asked {
+            let _ = self.refresh_holding(&mut tried_at).await;
+        }
     }
 
     /// How far ahead a close by hand is set.
@@ -135,20 +161,15 @@ impl Contests {
         now.saturating_duration_since(self.started + read_at)
     }
 
-    /// Whether the hours of a contest may have been set elsewhere without this node's knowing: a
-    /// contest without a set end, not read for too long.
-    pub fn may_have_closed(&self, live: &LiveContest, now: Instant) -> bool {
-        let age_max = self.pace.definition_age_max;
-        live.contest.hours.closes_at.is_none() && age_max.is_some_and(|max| self.age(now) > max)
-    }
-
-    /// Whether a contest that looks like a draft may have been opened elsewhere without this node's
-    /// knowing.
-    pub fn may_have_opened(&self, live: &LiveContest, now: Instant) -> bool {
-        let is_shared = self.pace.definition_age_max.is_some();
-        is_shared
-            && live.contest.hours.phase(clock::now()) == Phase::Draft
-            && self.age(now) > REFRESH * 2
+    /// Whether the contest may have been opened or closed elsewhere without this node's knowing: a
+    /// draft, or a contest without a set end, that was not read for too long.
+    pub fn hours_in_doubt(&self, live: &LiveContest, now: Instant) -> bool {
+        let Some(age_max) = self.pace.definition_age_max else { return false };
+        let hours = live.contest.hours;
+        match hours.phase(clock::now()) {
+            Phase::Draft => self.age(now) > REFRESH * 2,
+            Phase::Open | Phase::Closed => hours.closes_at.is_none() && self.age(now) > age_max,
+        }
     }
 
     /// All contests, by slug.
@@ -160,8 +181,8 @@ impl Contests {
 
     /// Reads what has changed in the store.
     pub async fn refresh(&self) -> Result<(), StoreError> {
-        let replacing = self.replacing.lock().await;
-        self.refresh_holding(&replacing).await
+        let mut tried_at = self.replacing.lock().await;
+        self.refresh_holding(&mut tried_at).await
     }
 
     /// Until the next refresh, refuses what either the present hours or `hours` refuse. Returns
@@ -178,8 +199,9 @@ impl Contests {
 
     async fn refresh_holding(
         &self,
-        _replacing: &tokio::sync::MutexGuard<'_, ()>,
+        tried_at: &mut tokio::sync::MutexGuard<'_, Instant>,
     ) -> Result<(), StoreError> {
+        **tried_at = Instant::now();
         let began = self.started.elapsed();
         let known = self.snapshot.load_full();
         let mut channels: HashMap<String, Document> =

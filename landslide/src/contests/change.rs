@@ -237,7 +237,7 @@ impl Contests {
         document: &ContestDocument,
         hours: Hours,
     ) -> Result<Arc<LiveContest>, StoreError> {
-        let replacing = self.replacing.lock().await;
+        let mut replacing = self.replacing.lock().await;
         // From here until the outcome is known, what the change may refuse is refused. Every
         // ballot's time is taken before its contest is looked up, so if the new close is still to
         // come now, none is acknowledged that it makes late, however slow the store is.
@@ -249,7 +249,7 @@ impl Contests {
             self.control.compare_and_swap(&key("contest", slug), expected, written(document)).await
         };
         // After an unknown outcome the restriction stays until the store can be read again.
-        let refreshed = self.refresh_holding(&replacing).await;
+        let refreshed = self.refresh_holding(&mut replacing).await;
         outcome?;
         refreshed?;
         self.get(slug.as_str()).ok_or_else(|| corrupt(slug, "it is gone"))

@@ -86,13 +86,8 @@ pub(crate) async fn record(
         Some(text) => ballot_id(text, &live, recorded_at)?,
         None => BallotId::new(recorded_at, secret::random_bytes()),
     };
-    if worker.node.contests.may_have_opened(&live, stamped.into_std()) {
-        let detail = "This node cannot read whether the contest is open. Send the same ballot id \
-                      again.";
-        return Err(Problem::new(ProblemKind::StoreUnavailable, detail));
-    }
-    check_open(&live, recorded_at)?;
     check_node(&worker.node, &live, stamped)?;
+    check_open(&live, recorded_at)?;
     worker.node.limits.check_ballot(client, headers)?;
     let (device, new_device) = match submission.device {
         Some(device) => (device, None),
@@ -149,15 +144,16 @@ pub(crate) fn check_open(live: &LiveContest, recorded_at: Timestamp) -> Result<(
     if hours.contain(recorded_at) { Ok(()) } else { Err(not_open(hours, recorded_at)) }
 }
 
-/// This node must know what time it is, and the contest's hours.
+/// This node must know what time it is, and the contest's hours: without them it cannot even refuse
+/// for good.
 pub(crate) fn check_node(node: &Node, live: &LiveContest, stamped: Instant) -> Result<(), Problem> {
     if node.nodes.clock_strays() {
         let detail = "This node's clock is wrong. Send the same ballot id again, elsewhere.";
         return Err(Problem::new(ProblemKind::ClockStrays, detail));
     }
-    if node.contests.may_have_closed(live, stamped.into_std()) {
-        let detail = "This node cannot read whether the contest is still open. Send the same \
-                      ballot id again.";
+    if node.contests.hours_in_doubt(live, stamped.into_std()) {
+        let detail = "This node cannot read whether the contest is open. Send the same ballot id \
+                      again.";
         return Err(Problem::new(ProblemKind::StoreUnavailable, detail));
     }
     Ok(())

@@ -92,8 +92,8 @@ pub(crate) async fn record_batch(
             }),
         }
     }
-    cast::check_open(&live, recorded_at)?;
     cast::check_node(&worker.node, &live, stamped)?;
+    cast::check_open(&live, recorded_at)?;
     let tickets =
         worker.gatherer.submit_all(&live.destination, &ballots, stamped).map_err(cast::refused)?;
     for ticket in tickets {

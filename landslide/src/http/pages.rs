@@ -93,7 +93,7 @@ pub(crate) async fn cast_embedded(
 
 /// A page that is the same for everybody, from memory if it has not changed.
 async fn voter_page(worker: &Worker, slug: &str, page: Page, headers: &HeaderMap) -> Response {
-    let live = worker.node.contests.get_fresh(slug).await.filter(|live| live.is_public());
+    let live = worker.node.contests.public(slug).await;
     let Some(live) = live else { return not_there(page) };
     let view = if page.embedded { View::VoteEmbedded } else { View::Vote };
     let public_url = worker.node.public_url.as_ref();

@@ -48,7 +48,7 @@ pub(crate) async fn results(
     headers: HeaderMap,
 ) -> Response {
     let page = visitor(&uri, &headers, false);
-    let live = worker.node.contests.get_fresh(&slug).await.filter(|live| live.is_public());
+    let live = worker.node.contests.public(&slug).await;
     let Some(live) = live else { return not_there(page) };
     let public_url = worker.node.public_url.as_ref();
     kept_page(&worker, &live, page, View::Results, &headers, |phase, counts| {
@@ -67,7 +67,7 @@ pub(crate) async fn wall(
     headers: HeaderMap,
 ) -> Response {
     let page = visitor(&uri, &headers, false);
-    let live = worker.node.contests.get_fresh(&slug).await.filter(|live| live.is_public());
+    let live = worker.node.contests.public(&slug).await;
     let Some(live) = live else { return not_there(page) };
     let public_url = worker.node.public_url.as_ref();
     let look = WallLook::of_query(uri.query().unwrap_or_default());
@@ -107,7 +107,7 @@ pub(crate) async fn card(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let live = worker.node.contests.get_fresh(&slug).await.filter(|live| live.is_public());
+    let live = worker.node.contests.public(&slug).await;
     let live = live.ok_or_else(Problem::no_such_contest)?;
     let page = visitor(&uri, &headers, false);
     let text = crate::pages::card_text(page, &live.contest, worker.node.public_url.as_ref());
@@ -129,7 +129,7 @@ pub(crate) async fn card(
 }
 
 async fn public_slug(worker: &Worker, slug: &str) -> Result<Slug, Problem> {
-    let live = worker.node.contests.get_fresh(slug).await.filter(|live| live.is_public());
+    let live = worker.node.contests.public(slug).await;
     live.map(|live| live.slug.clone()).ok_or_else(Problem::no_such_contest)
 }
 

@@ -1,0 +1,133 @@
+use std::sync::atomic::AtomicUsize;
+
+use futures_core::future::BoxFuture;
+use store::{EmbeddedSettings, EmbeddedStore};
+
+use super::*;
+
+const SHARED: Pace = Pace {
+    close_margin: Duration::from_secs(12),
+    definition_age_max: Some(Duration::from_secs(6)),
+};
+
+/// A store that counts its lists, answers them late, and may be away.
+struct Slow {
+    store: Arc<EmbeddedStore>,
+    lists: AtomicUsize,
+    is_away: std::sync::atomic::AtomicBool,
+}
+
+impl ControlStore for Slow {
+    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Document>, StoreError>> {
+        self.store.get(key)
+    }
+
+    fn list<'a>(
+        &'a self,
+        prefix: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<(String, Document)>, StoreError>> {
+        Box::pin(async move {
+            self.lists.fetch_add(1, Ordering::Relaxed);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            if self.is_away.load(Ordering::Relaxed) {
+                return Err(StoreError::Unavailable("away".into()));
+            }
+            self.store.list(prefix).await
+        })
+    }
+
+    fn compare_and_swap<'a>(
+        &'a self,
+        key: &'a str,
+        expected: Version,
+        body: Bytes,
+    ) -> BoxFuture<'a, Result<Version, StoreError>> {
+        self.store.compare_and_swap(key, expected, body)
+    }
+}
+
+fn slow() -> (tempfile::TempDir, Arc<Slow>) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = EmbeddedStore::open(folder.path(), EmbeddedSettings::default()).unwrap();
+    (folder, Arc::new(Slow { store, lists: AtomicUsize::new(0), is_away: false.into() }))
+}
+
+fn definition(hours: &str) -> Contest {
+    let choices = r#"[{"choice":"a","title":"A"},{"choice":"b","title":"B"}]"#;
+    let text = format!(r#"{{"title":"t","choices":{choices}{hours}}}"#);
+    Contest::from_json(text.as_bytes()).unwrap()
+}
+
+/// How often the store was read meanwhile.
+async fn asked_at_once<T>(
+    store: &Slow,
+    ask: impl AsyncFn() -> Option<Arc<LiveContest>>,
+    check: impl Fn(Option<Arc<LiveContest>>) -> T,
+) -> usize {
+    let before = store.lists.load(Ordering::Relaxed);
+    let answers = futures_util::future::join_all((0..500).map(|_| ask())).await;
+    answers.into_iter().for_each(|answer| drop(check(answer)));
+    store.lists.load(Ordering::Relaxed) - before
+}
+
+#[tokio::test]
+async fn what_another_node_has_made_or_opened_is_seen_by_all_who_ask_with_one_read() {
+    let (_folder, store) = slow();
+    let here = Contests::load(Arc::clone(&store) as _, SHARED).await.unwrap();
+    let there = Contests::load(Arc::clone(&store) as _, SHARED).await.unwrap();
+    let tv: Slug = "tv".parse().unwrap();
+    there.put(&tv, &definition(""), |_| true).await.unwrap();
+    let known = |live: Option<Arc<LiveContest>>| assert!(live.is_some());
+    let lists = asked_at_once(&store, async || here.get_fresh("tv").await, known).await;
+    assert!(lists <= 2, "{lists} lists: a read is two");
+
+    there.open(&tv).await.unwrap();
+    let open = |live: Option<Arc<LiveContest>>| {
+        assert_eq!(live.unwrap().contest.hours.phase(clock::now()), Phase::Open);
+    };
+    let lists = asked_at_once(&store, async || here.get_fresh("tv").await, open).await;
+    assert!(lists <= 2, "{lists} lists: a read is two");
+}
+
+#[tokio::test]
+async fn a_store_that_is_away_is_not_asked_by_everybody() {
+    let (_folder, store) = slow();
+    let here = Contests::load(Arc::clone(&store) as _, SHARED).await.unwrap();
+    store.is_away.store(true, Ordering::Relaxed);
+    let unknown = |live: Option<Arc<LiveContest>>| assert!(live.is_none());
+    let lists = asked_at_once(&store, async || here.get_fresh("tv").await, unknown).await;
+    assert_eq!(lists, 1);
+}
+
+#[tokio::test]
+async fn before_a_known_opening_the_public_costs_no_read() {
+    let (_folder, store) = slow();
+    let here = Contests::load(Arc::clone(&store) as _, SHARED).await.unwrap();
+    let hours = r#","opens_at":"2100-01-01T00:00:00Z""#;
+    here.put(&"tv".parse().unwrap(), &definition(hours), |_| true).await.unwrap();
+    let shown = |live: Option<Arc<LiveContest>>| assert!(live.is_some());
+    assert_eq!(asked_at_once(&store, async || here.public("tv").await, shown).await, 0);
+}
+
+#[tokio::test]
+async fn hours_that_were_not_read_for_long_are_in_doubt_where_others_may_set_them() {
+    let (_folder, store) = slow();
+    for (pace, may_doubt) in [(SHARED, true), (Pace::ALONE, false)] {
+        let here = Contests::load(Arc::clone(&store) as _, pace).await.unwrap();
+        let later = |seconds| Instant::now() + Duration::from_secs(seconds);
+        let (hour, now) = (Duration::from_secs(3_600), clock::now());
+        let live = [(None, None), (Some(now.minus(hour)), None), (Some(now), Some(now.plus(hour)))]
+            .map(|(opens_at, closes_at)| {
+                let hours = Hours { opens_at, closes_at };
+                let contest = Contest { hours, ..definition("") };
+                let (slug, key) = ("tv".parse().unwrap(), ContestKey::from_bytes([0; 32]));
+                LiveContest::new(slug, contest, key, Vec::new(), (Version::NONE, Version::NONE))
+            });
+        let in_doubt = |seconds| {
+            live.iter().map(|live| here.hours_in_doubt(live, later(seconds))).collect::<Vec<_>>()
+        };
+        assert_eq!(in_doubt(0), [false; 3]);
+        assert_eq!(in_doubt(4), [may_doubt, false, false]);
+        assert_eq!(in_doubt(60), [may_doubt, may_doubt, false]);
+    }
+}
