@@ -25,7 +25,7 @@ use std::{
     time::Duration,
 };
 
-use ballot::{Batch, Bucket, Shard, Slug, limits::BATCH_BYTES_MAX};
+use ballot::{Batch, Bucket, Shard, Slug};
 use bytes::Bytes;
 use futures_core::{future::BoxFuture, stream::BoxStream};
 
@@ -36,7 +36,8 @@ pub use folder::OpenError;
 use poison::Poison;
 
 use crate::{
-    BallotStore, ControlStore, Document, StoreError, Version, check_document, planted::Planted,
+    BallotStore, ControlStore, Document, StoreError, Version, check_batch, check_document,
+    planted::Planted,
 };
 
 /// How often the databases are asked whether they have failed in the background.
@@ -143,11 +144,7 @@ impl EmbeddedStore {
 impl BallotStore for EmbeddedStore {
     fn put_batch(&self, batch: Batch) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
-            if batch.packed.len() > BATCH_BYTES_MAX {
-                let bytes = batch.packed.len();
-                let detail = format!("a batch of {bytes} bytes, of {BATCH_BYTES_MAX} at most");
-                return Err(StoreError::Invalid(detail.into()));
-            }
+            check_batch(&batch)?;
             let key = keys::batch_key(&batch.contest, batch.shard, batch.id);
             self.inner.ballots.put(key, batch.packed).await
         })

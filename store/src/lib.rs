@@ -23,7 +23,7 @@ pub use dynamodb::{DynamoDbSettings, DynamoDbStore};
 pub use embedded::{EmbeddedSettings, EmbeddedStore, OpenError};
 pub use faulty::{FaultSettings, FaultyStore};
 
-use ballot::{Batch, Bucket, Shard, Slug};
+use ballot::{Batch, Bucket, Shard, Slug, limits::BATCH_BYTES_MAX};
 use bytes::Bytes;
 use futures_core::{future::BoxFuture, stream::BoxStream};
 
@@ -84,6 +84,16 @@ pub const DOCUMENT_BYTES_MAX: usize = 1_000_000;
 
 /// Bytes of a control document's key, at most.
 pub const DOCUMENT_KEY_BYTES_MAX: usize = 200;
+
+/// Whether a batch can be stored, on every backend.
+fn check_batch(batch: &Batch) -> Result<(), StoreError> {
+    let bytes = batch.packed.len();
+    if bytes > BATCH_BYTES_MAX {
+        let detail = format!("a batch of {bytes} bytes, of {BATCH_BYTES_MAX} at most");
+        return Err(StoreError::Invalid(detail.into()));
+    }
+    Ok(())
+}
 
 /// Whether a document can be stored under the key, on every backend.
 fn check_document(key: &str, body: &[u8]) -> Result<(), StoreError> {

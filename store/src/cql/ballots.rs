@@ -3,12 +3,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use ballot::{Batch, Bucket, Shard, Slug, limits::BATCH_BYTES_MAX};
+use ballot::{Batch, Bucket, Shard, Slug};
 use scylla::{client::session::Session, statement::Consistency::Quorum};
 use uuid::Uuid;
 
 use super::{coordinators::Coordinators, known::Known, session::Request};
-use crate::{ConnectError, StoreError};
+use crate::{ConnectError, StoreError, check_batch};
 
 /// Longest time for a put: a few tries, at different nodes, fit the intake's commit deadline.
 const PUT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -65,11 +65,7 @@ impl Ballots {
     }
 
     pub(super) async fn put(&self, batch: Batch) -> Result<(), StoreError> {
-        if batch.packed.len() > BATCH_BYTES_MAX {
-            let bytes = batch.packed.len();
-            let detail = format!("a batch of {bytes} bytes, of {BATCH_BYTES_MAX} at most");
-            return Err(StoreError::Invalid(detail.into()));
-        }
+        check_batch(&batch)?;
         let Batch { contest, id, shard, packed } = batch;
         let bucket = id.bucket();
         // The time of the write is the batch's own: a put that is repeated, or that a node

@@ -11,7 +11,7 @@
 use std::{collections::HashSet, ops::RangeInclusive};
 
 use aws_sdk_dynamodb::Client;
-use ballot::{Batch, BatchId, Bucket, Shard, Slug, limits::BATCH_BYTES_MAX};
+use ballot::{Batch, BatchId, Bucket, Shard, Slug};
 use futures_core::Stream;
 use futures_util::{StreamExt, TryStreamExt, future, stream};
 use parking_lot::Mutex;
@@ -22,7 +22,7 @@ use super::{
     item::{BODY, Item, PARTITION, SORT, bytes, pages, take_bytes, text},
     settings::DynamoDbSettings,
 };
-use crate::StoreError;
+use crate::{StoreError, check_batch};
 
 /// Entries of the index that are remembered as written. When there are more all are forgotten,
 /// which costs one more write unit for each that is still in use.
@@ -57,11 +57,7 @@ impl Ballots {
 
     /// Puts the batch, and with the first one of a bucket and shard the index's entry.
     pub(super) async fn put(&self, batch: Batch) -> Result<(), StoreError> {
-        if batch.packed.len() > BATCH_BYTES_MAX {
-            let bytes = batch.packed.len();
-            let detail = format!("a batch of {bytes} bytes, of {BATCH_BYTES_MAX} at most");
-            return Err(StoreError::Invalid(detail.into()));
-        }
+        check_batch(&batch)?;
         let entry = (batch.contest.clone(), batch.shard, batch.bucket());
         // Both at once: the entry costs no time, and neither is acknowledged without the other.
         let (batch, entry) =
@@ -230,7 +226,10 @@ fn read_batch(
 #[cfg(test)]
 mod tests {
     use aws_sdk_dynamodb::types::AttributeValue;
-    use ballot::{Timestamp, limits::SLUG_BYTES_MAX};
+    use ballot::{
+        Timestamp,
+        limits::{BATCH_BYTES_MAX, SLUG_BYTES_MAX},
+    };
 
     use super::*;
 
