@@ -5,7 +5,10 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Args;
 
-use crate::stores::{self, StoreAddress};
+use crate::{
+    settings,
+    stores::{self, StoreAddress},
+};
 
 /// Which store, and what to do.
 #[derive(Args, Clone, Debug)]
@@ -23,10 +26,7 @@ pub struct SchemaOptions {
 
 /// Prints the schema, or applies it.
 pub async fn run(options: SchemaOptions) -> Result<ExitCode> {
-    let mut store = options.store;
-    if let Some(password) = options.store_password {
-        store.set_password(password).map_err(anyhow::Error::msg)?;
-    }
+    let store = settings::store(None, Some(options.store), options.store_password)?;
     if options.apply {
         for line in stores::apply_schema(&store).await? {
             println!("{line}");
