@@ -1,11 +1,13 @@
 //! What administrators do: contests, gateways' keys, counts.
 
+use std::sync::Arc;
+
 use axum::{
     body::Body,
     extract::State,
     response::{IntoResponse, Response},
 };
-use ballot::{Contest, InvalidDefinition, Phase, Slug, limits};
+use ballot::{Contest, Counts, InvalidDefinition, Phase, Slug, limits};
 use hyper::{
     HeaderMap, Request, StatusCode,
     header::{CONTENT_TYPE, ETAG, HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH},
@@ -38,10 +40,21 @@ pub(crate) async fn admit_to(
     worker: &Worker,
     parts: &Parts,
     slug: &str,
-) -> Result<(std::sync::Arc<LiveContest>, Administrator), Problem> {
+) -> Result<(Arc<LiveContest>, Administrator), Problem> {
     let administrator = admit(worker, parts)?;
     let live = worker.node.contests.get_fresh(slug).await.ok_or_else(Problem::no_such_contest)?;
     Ok((live, administrator))
+}
+
+/// Admits, and finds the contest and its counts row, which must be there.
+pub(super) async fn admit_to_counts(
+    worker: &Worker,
+    parts: &Parts,
+    slug: &str,
+) -> Result<(Arc<LiveContest>, Arc<Counts>), Problem> {
+    let (live, _) = admit_to(worker, parts, slug).await?;
+    let counts = worker.node.counts(&live.slug).await?.ok_or_else(public::no_counts)?;
+    Ok((live, counts))
 }
 
 /// Creates or changes a contest. `If-Match` with the ETag guards against overwriting another's
@@ -273,9 +286,7 @@ pub(crate) async fn counts(
     InPath(slug): InPath,
     parts: Parts,
 ) -> Result<Response, Problem> {
-    let (live, _) = admit_to(&worker, &parts, &slug).await?;
-    let counts = worker.node.counts(&live.slug).await?.ok_or_else(public::no_counts)?;
-    Ok(json(&counts))
+    Ok(json(&admit_to_counts(&worker, &parts, &slug).await?.1))
 }
 
 /// Who is alive: all nodes that share the store, by their heartbeats.

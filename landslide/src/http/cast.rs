@@ -6,7 +6,7 @@ use ballot::{Ballot, BallotId, ChannelNumber, Device, Hours, Slug, Timestamp, li
 use bytes::Bytes;
 use hyper::{
     HeaderMap, Response, StatusCode,
-    header::{CACHE_CONTROL, CONTENT_TYPE, COOKIE, HeaderValue, SET_COOKIE},
+    header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, SET_COOKIE},
 };
 use intake::{NotRecorded, Refused};
 use serde::{
@@ -19,6 +19,7 @@ use tokio::time::Instant;
 use super::{
     body::{self, unreadable},
     client::Client,
+    cookies,
     problem::{Problem, ProblemKind},
     server::Worker,
 };
@@ -194,9 +195,7 @@ pub(crate) fn unknown(error: NotRecorded) -> Problem {
 
 /// The device in the cookie that an earlier reply has set.
 pub(crate) fn device_of_cookie(headers: &HeaderMap) -> Option<Device> {
-    let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = cookies.flat_map(|value| value.split(';')).map(str::trim);
-    pairs.find_map(|pair| pair.strip_prefix("device=").and_then(Device::parse))
+    cookies(headers, "device").find_map(Device::parse)
 }
 
 /// The cookie that keeps a derived device for a year. A page's script may read it, so that whoever

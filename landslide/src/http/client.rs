@@ -6,7 +6,7 @@ use std::{
 };
 
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
-use hyper::HeaderMap;
+use hyper::{HeaderMap, http::Extensions};
 use ipnet::IpNet;
 
 use super::problem::{Problem, ProblemKind};
@@ -25,6 +25,13 @@ pub(crate) struct Client {
     pub(crate) peer: IpAddr,
     /// Whether the connection is encrypted up to us.
     pub(crate) is_secure: bool,
+}
+
+impl Client {
+    /// Who sent a request.
+    pub(crate) fn of(extensions: &Extensions) -> Self {
+        *extensions.get().expect("the server sets it on every request")
+    }
 }
 
 /// How much one network may ask for.
@@ -83,17 +90,13 @@ impl Limits {
         })
     }
 
-    /// Whether the connection is encrypted as far as the voter's own machine: up to us, or up to a
-    /// trusted proxy that says so.
+    /// Whether the voter's own connection is encrypted: as a trusted proxy says, else as ours is.
     pub(crate) fn is_secure(&self, client: Client, headers: &HeaderMap) -> bool {
-        if client.is_secure {
-            return true;
-        }
         // The last one was written by the proxy next to us.
-        let mut lines = headers.get_all("x-forwarded-proto").iter();
-        let line = lines.next_back().and_then(|line| line.to_str().ok()).unwrap_or_default();
-        let scheme = line.rsplit(',').next().unwrap_or_default().trim();
-        scheme.eq_ignore_ascii_case("https") && self.trusts(client.peer)
+        let line = headers.get_all("x-forwarded-proto").iter().next_back();
+        let line = line.and_then(|line| line.to_str().ok()).filter(|_| self.trusts(client.peer));
+        let scheme = line.and_then(|line| line.rsplit(',').next());
+        scheme.map_or(client.is_secure, |scheme| scheme.trim().eq_ignore_ascii_case("https"))
     }
 
     /// Whether the request comes from a private network and straight, not from somewhere behind a
@@ -216,6 +219,8 @@ mod tests {
         );
         assert!(secure("10.0.0.1", false, &["http", "http, https"]));
         assert!(!secure("10.0.0.1", false, &["https, http"]) && !secure("10.0.0.1", false, &[]));
+        // Encrypted from the proxy to us says nothing of the way to the proxy.
+        assert!(!secure("10.0.0.1", true, &["http"]) && secure("10.0.0.1", true, &[]));
     }
 
     #[test]

@@ -17,12 +17,11 @@ use utoipa::ToSchema;
 
 use super::{
     InPath,
-    admin::{admit_to, store_error},
+    admin::{admit_to, admit_to_counts, store_error},
     json,
     openapi::{NodesBody, ProblemBody},
     pages::whole_page as page,
     problem::Problem,
-    public,
     server::{SharedWorker, Worker},
     session::admit,
 };
@@ -308,8 +307,7 @@ pub(crate) async fn protocol_page(
 }
 
 async fn protocol(worker: &Worker, slug: &str, parts: &Parts) -> Result<String, Problem> {
-    let (live, _) = admit_to(worker, parts, slug).await?;
-    let counts = worker.node.counts(&live.slug).await?.ok_or_else(public::no_counts)?;
+    let (live, counts) = admit_to_counts(worker, parts, slug).await?;
     let acts = load_audit(worker, &live.slug).await?;
     let acts = acts.into_iter().map(|AuditEntry { at, what, by }| Act { at, what, by });
     Ok(render(worker, &live, &counts, &acts.collect::<Vec<_>>()))

@@ -7,17 +7,18 @@ use axum::{
 use ballot::{Slug, Timestamp};
 use hyper::{
     Uri,
-    header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, HeaderName, HeaderValue},
+    header::{
+        CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS,
+    },
     http::request::Parts,
 };
 
 use super::{
     InPath,
-    admin::{admit_to, store_error},
+    admin::{admit_to, admit_to_counts, store_error},
     json,
     openapi::ProblemBody,
     problem::{Problem, ProblemKind},
-    public,
     server::{SharedWorker, Worker},
 };
 use crate::{exports, exports::SeriesTable, series};
@@ -33,8 +34,7 @@ pub(crate) async fn counts_json(
     InPath(slug): InPath,
     parts: Parts,
 ) -> Result<Response, Problem> {
-    let (live, _) = admit_to(&worker, &parts, &slug).await?;
-    let counts = worker.node.counts(&live.slug).await?.ok_or_else(public::no_counts)?;
+    let (live, counts) = admit_to_counts(&worker, &parts, &slug).await?;
     Ok(attached(json(&counts), &live.slug, "counts.json"))
 }
 
@@ -49,8 +49,7 @@ pub(crate) async fn counts_csv(
     InPath(slug): InPath,
     parts: Parts,
 ) -> Result<Response, Problem> {
-    let (live, _) = admit_to(&worker, &parts, &slug).await?;
-    let counts = worker.node.counts(&live.slug).await?.ok_or_else(public::no_counts)?;
+    let (live, counts) = admit_to_counts(&worker, &parts, &slug).await?;
     Ok(attached(csv(exports::counts_csv(&counts)), &live.slug, "counts.csv"))
 }
 
@@ -133,7 +132,6 @@ fn attached(mut response: Response, slug: &Slug, name: &str) -> Response {
     let disposition = HeaderValue::try_from(disposition).expect("a slug is ASCII");
     let headers = response.headers_mut();
     headers.insert(CONTENT_DISPOSITION, disposition);
-    let nosniff = HeaderName::from_static("x-content-type-options");
-    headers.insert(nosniff, HeaderValue::from_static("nosniff"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }

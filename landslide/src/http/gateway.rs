@@ -63,7 +63,7 @@ pub(crate) async fn record_batch(
     request: Request<Body>,
 ) -> Result<Response, Problem> {
     let (parts, request_body) = request.into_parts();
-    let client = *parts.extensions.get::<Client>().expect("the server sets it on every request");
+    let client = Client::of(&parts.extensions);
     let live = worker.node.contests.get_fresh(&slug).await;
     let live = live.ok_or_else(Problem::no_such_contest)?;
     let (number, channel) = admit(&worker, &live, &parts.headers, client)?;

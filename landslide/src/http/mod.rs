@@ -37,7 +37,11 @@ use axum::{
     routing::{get, post},
 };
 use bytes::Bytes;
-use hyper::{Request, header::CONTENT_TYPE, http::request::Parts};
+use hyper::{
+    HeaderMap, Request,
+    header::{CONTENT_TYPE, COOKIE},
+    http::request::Parts,
+};
 use serde::Serialize;
 
 use client::Client;
@@ -113,7 +117,7 @@ async fn cast_ballot(
     request: Request<Body>,
 ) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
-    let client = *parts.extensions.get::<Client>().expect("the server sets it on every request");
+    let client = Client::of(&parts.extensions);
     let response = cast::cast(&worker, &slug, &parts.headers, body, client).await?;
     Ok(response.map(Body::from))
 }
@@ -150,6 +154,13 @@ impl<S: Send + Sync> FromRequestParts<S> for InPath {
         let path = Path::<String>::from_request_parts(parts, state).await;
         path.map(|Path(name)| Self(name)).map_err(|_| Problem::no_such_contest())
     }
+}
+
+/// The values of all cookies of a name, in the order in which the browser sent them.
+fn cookies<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a str> {
+    let lines = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let pairs = lines.flat_map(|line| line.split(';')).map(str::trim);
+    pairs.filter_map(move |pair| pair.strip_prefix(name)?.strip_prefix('='))
 }
 
 /// A JSON reply that no cache keeps.

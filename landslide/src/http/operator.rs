@@ -59,7 +59,7 @@ pub(crate) async fn metrics(
     parts: Parts,
 ) -> Result<Response, Problem> {
     let node = &worker.node;
-    let client = *parts.extensions.get::<Client>().expect("the server sets it on every request");
+    let client = Client::of(&parts.extensions);
     if !node.limits.is_near(client, &parts.headers) {
         admit(&worker, &parts)?;
     }

@@ -14,7 +14,7 @@ use hyper::{
     header::{
         ACCEPT_LANGUAGE, ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_ENCODING,
         CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderName, HeaderValue,
-        SET_COOKIE, VARY,
+        SET_COOKIE, VARY, X_CONTENT_TYPE_OPTIONS,
     },
 };
 
@@ -168,7 +168,7 @@ async fn cast_form(
     let Some(live) = worker.node.contests.get(slug).filter(|live| live.is_public()) else {
         return not_there(page);
     };
-    let client = *parts.extensions.get::<Client>().expect("the server sets it on every request");
+    let client = Client::of(&parts.extensions);
     let form = match read_form(headers, request_body).await {
         Ok(form) => form,
         Err(refusal) => return refused_page(&live, page, refusal, None),
@@ -374,8 +374,7 @@ fn file(asset: &Asset, kept: &'static str, headers: &HeaderMap) -> Response {
         headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
     }
     headers.insert(CACHE_CONTROL, HeaderValue::from_static(kept));
-    let nosniff = HeaderName::from_static("x-content-type-options");
-    headers.insert(nosniff, HeaderValue::from_static("nosniff"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }
 

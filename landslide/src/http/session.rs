@@ -13,7 +13,7 @@ use axum::{
 use ballot::{Timestamp, limits};
 use hyper::{
     HeaderMap, Method, Request, Uri,
-    header::{AUTHORIZATION, COOKIE, HOST, HeaderValue, ORIGIN, SET_COOKIE},
+    header::{AUTHORIZATION, HOST, HeaderValue, ORIGIN, SET_COOKIE},
     http::request::Parts,
 };
 use serde::{Deserialize, Serialize};
@@ -22,7 +22,7 @@ use utoipa::ToSchema;
 use super::{
     body,
     client::Client,
-    json,
+    cookies, json,
     openapi::ProblemBody,
     problem::{Problem, ProblemKind},
     server::{SharedWorker, Worker},
@@ -175,12 +175,8 @@ fn unauthorized(detail: &str) -> Problem {
     Problem::new(ProblemKind::Unauthorized, detail)
 }
 
-fn client_of(parts: &Parts) -> Client {
-    *parts.extensions.get::<Client>().expect("the server sets it on every request")
-}
-
 fn count_refused(worker: &Worker, parts: &Parts) -> Result<(), Problem> {
-    worker.node.limits.check_refused_login(client_of(parts), &parts.headers)
+    worker.node.limits.check_refused_login(Client::of(&parts.extensions), &parts.headers)
 }
 
 fn session(
@@ -193,14 +189,12 @@ fn session(
 }
 
 fn is_secure(worker: &Worker, parts: &Parts) -> bool {
-    worker.node.limits.is_secure(client_of(parts), &parts.headers)
+    worker.node.limits.is_secure(Client::of(&parts.extensions), &parts.headers)
 }
 
 fn cookie<'a>(worker: &Worker, parts: &'a Parts) -> Option<&'a str> {
     let name = if is_secure(worker, parts) { COOKIE_SECURE } else { COOKIE_PLAIN };
-    let cookies = parts.headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = cookies.flat_map(|value| value.split(';')).map(str::trim);
-    pairs.find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
+    cookies(&parts.headers, name).next()
 }
 
 /// A browser sends the cookie also where another site made it send the request. What changes

@@ -11,7 +11,8 @@ use bytes::Bytes;
 use hyper::{
     HeaderMap, Request, StatusCode, Uri,
     header::{
-        CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HOST, HeaderName, HeaderValue,
+        CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HOST, HeaderValue,
+        X_CONTENT_TYPE_OPTIONS,
     },
     http::uri::Authority,
 };
@@ -85,8 +86,7 @@ pub(crate) async fn qr(
     request: Request<Body>,
 ) -> Result<Response, Problem> {
     let slug = public_slug(&worker, &slug).await?;
-    let client =
-        *request.extensions().get::<Client>().expect("the server sets it on every request");
+    let client = Client::of(request.extensions());
     let known = worker.node.public_url.clone();
     let kept = if known.is_some() { KEPT } else { KEPT_BY_ONE };
     let url = known.or_else(|| url_of_request(&worker, &request, client)).ok_or_else(|| {
@@ -136,14 +136,10 @@ async fn public_slug(worker: &Worker, slug: &str) -> Result<Slug, Problem> {
 /// Where whoever asks found us: `Host`, and behind trusted proxies the scheme that they were asked by.
 fn url_of_request(worker: &Worker, request: &Request<Body>, client: Client) -> Option<PublicUrl> {
     let headers = request.headers();
-    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     // Over HTTP/2 it is part of the address.
     let authority = request.uri().authority().map(Authority::as_str);
-    let authority = authority.or_else(|| text(HOST))?;
-    let forwarded = text(HeaderName::from_static("x-forwarded-proto"));
-    let forwarded = forwarded.filter(|_| worker.node.limits.trusts(client.peer));
-    let is_secure = forwarded.map_or(client.is_secure, |proto| proto.eq_ignore_ascii_case("https"));
-    PublicUrl::new(is_secure, authority)
+    let authority = authority.or_else(|| headers.get(HOST)?.to_str().ok())?;
+    PublicUrl::new(worker.node.limits.is_secure(client, headers), authority)
 }
 
 fn image(
@@ -165,7 +161,6 @@ fn image(
     // Opened by itself, a picture is a document.
     let policy = HeaderValue::from_static("default-src 'none'");
     headers.insert(CONTENT_SECURITY_POLICY, policy);
-    let nosniff = HeaderName::from_static("x-content-type-options");
-    headers.insert(nosniff, HeaderValue::from_static("nosniff"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }
