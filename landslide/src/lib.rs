@@ -52,6 +52,8 @@ pub mod clock;
 
 mod secret;
 
+mod output;
+
 pub mod bench;
 
 pub mod demo;

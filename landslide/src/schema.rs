@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::{
-    settings,
+    output, settings,
     stores::{self, StoreAddress},
 };
 
@@ -27,12 +27,11 @@ pub struct SchemaOptions {
 /// Prints the schema, or applies it.
 pub async fn run(options: SchemaOptions) -> Result<ExitCode> {
     let store = settings::store(None, Some(options.store), options.store_password)?;
-    if options.apply {
-        for line in stores::apply_schema(&store).await? {
-            println!("{line}");
-        }
+    let text = if options.apply {
+        stores::apply_schema(&store).await?.join("\n")
     } else {
-        println!("{}", stores::schema(&store)?.trim_end());
-    }
+        stores::schema(&store)?
+    };
+    output::print(&format!("{}\n", text.trim_end()))?;
     Ok(ExitCode::SUCCESS)
 }

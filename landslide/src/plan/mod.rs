@@ -31,6 +31,8 @@ use answer::Plan;
 use anyhow::Result;
 use figures::{Figures, Prices};
 
+use crate::output;
+
 /// The engine cannot carry it, whatever is bought.
 const DOES_NOT_FIT: u8 = 1;
 /// A mistake in the options or the file of prices.
@@ -54,12 +56,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     } else {
         table::draw(&plan, &figures, &prices, table::width())
     };
-    // A reader that has seen enough (`| head`) is no failure.
-    let written = std::io::Write::write_all(&mut std::io::stdout().lock(), text.as_bytes());
-    written.or_else(|error| match error.kind() {
-        std::io::ErrorKind::BrokenPipe => Ok(()),
-        _ => Err(error),
-    })?;
+    output::print(&text)?;
     Ok(if plan.fits { ExitCode::SUCCESS } else { ExitCode::from(DOES_NOT_FIT) })
 }
 
