@@ -54,7 +54,7 @@ class Results {
     this.section.hidden = false;
     this.table.update(choices, total);
     const shown = sayText(`status_${status}`);
-    this.state.replaceChildren(...say("results_state", { n: grouped(total), status: shown, time: timeElement(counted_through) }));
+    this.state.replaceChildren(...say("results_state", { n: grouped(total), status: shown, time: timeElement(counted_through, true) }));
     return status !== "provisional";
   }
 }

@@ -3,7 +3,7 @@
 
 import { ServerClock } from "./clock.js";
 import { Outbox, TRIES_QUICK_MAX } from "./outbox.js";
-import { duration, localTime, timeElement } from "./times.js";
+import { duration, setTime, timeElement } from "./times.js";
 import { isolated, say, sayText } from "./words.js";
 
 const find = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
@@ -129,7 +129,7 @@ function showProblem(refused) {
 function showReceipt({ title, recorded_at, ballot_id }, count) {
   if (find("receipt-ballot").textContent === ballot_id) return;
   find("receipt-choice").replaceChildren(isolated(title));
-  find("receipt-time").replaceChildren(timeElement(recorded_at));
+  find("receipt-time").replaceChildren(timeElement(recorded_at, true));
   find("receipt-ballot").textContent = ballot_id;
   const used = votesMax === 1 ? []
     : votesMax > 1 ? say("used", { used: Math.min(count, votesMax), max: votesMax }) : say("sent", { n: count });
@@ -194,8 +194,7 @@ function setTimes(name, time, places) {
   if (!time || page.dataset[name] === time) return;
   page.dataset[name] = time;
   for (const element of /** @type {NodeListOf<HTMLTimeElement>} */ (page.querySelectorAll(places))) {
-    element.dateTime = time;
-    element.textContent = localTime(new Date(time));
+    setTime(element, time);
   }
 }
 
