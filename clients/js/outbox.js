@@ -21,6 +21,8 @@
  * @property {string} type a stable URI, such as `urn:landslide:problem:not-open`
  * @property {string} detail a sentence in English
  * @property {boolean} unknown whether an earlier send may have been recorded; else it is certain
+ * @property {string | null} [opens_at] the hours, where they are the reason
+ * @property {string | null} [closes_at]
  * @property {string} choice
  * @property {string} title
  *
@@ -193,7 +195,8 @@ export class Outbox {
       }
       const detail = String(body.detail ?? body.title ?? "");
       const { status } = response;
-      const refused = { status, type: String(body.type), detail, unknown: pending.unknown, choice, title };
+      const { opens_at, closes_at } = body;
+      const refused = { status, type: String(body.type), detail, unknown: pending.unknown, opens_at, closes_at, choice, title };
       return { answer: { refused } };
     } catch {
       return {};
@@ -278,7 +281,17 @@ export class Outbox {
 
   /** @template T @param {() => Promise<T>} run in one tab at a time @returns {Promise<T>} */
   async alone(run) {
-    if (this.locks) return this.locks.request(this.key, run);
+    if (!this.isKept) return run(); // No other tab knows of it.
+    if (this.locks) {
+      let began = false;
+      const locked = () => ((began = true), run());
+      try {
+        return await this.locks.request(this.key, locked);
+      } catch (error) {
+        // In another site's frame a browser may refuse the lock; what `run` throws is its own.
+        if (began) throw error;
+      }
+    }
     // Browsers have locks on https alone. A lease in the storage is weaker: two tabs may meet and
     // send the same ballot both, which is one ballot still.
     const key = `${this.key}.sender`;

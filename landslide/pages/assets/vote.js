@@ -62,6 +62,7 @@ share();
 function render() {
   const state = outbox.state;
   const { pending, last, refused } = state;
+  if (refused?.opens_at) setHours(refused.opens_at, refused.closes_at);
   const phase = phaseNow();
   for (const part of page.querySelectorAll("[data-when]")) {
     part.toggleAttribute("hidden", part.getAttribute("data-when") !== phase);
@@ -181,15 +182,20 @@ async function look() {
     const response = await fetch(`/v1/contests/${encodeURIComponent(contest)}`);
     if (!response.ok) return;
     const { opens_at, closes_at } = await response.json();
-    setTimes("opensAt", opens_at, '[data-when="draft"] time');
-    setTimes("closesAt", closes_at, '[data-when="open"] time, [data-when="closed"] time, #policy time');
+    setHours(opens_at, closes_at);
     tick();
   } catch {
     // The network is away; the next look may do.
   }
 }
 
-/** @param {"opensAt" | "closesAt"} name @param {string | null} time @param {string} places */
+/** @param {string | null} [opensAt] @param {string | null} [closesAt] */
+function setHours(opensAt, closesAt) {
+  setTimes("opensAt", opensAt, '[data-when="draft"] time');
+  setTimes("closesAt", closesAt, '[data-when="open"] time, [data-when="closed"] time, #policy time');
+}
+
+/** @param {"opensAt" | "closesAt"} name @param {string | null | undefined} time @param {string} places */
 function setTimes(name, time, places) {
   if (!time || page.dataset[name] === time) return;
   page.dataset[name] = time;
