@@ -91,7 +91,7 @@ export class Outbox {
   get state() {
     const none = { pending: null, last: null, refused: null, count: 0, millis: 0 };
     try {
-      return { ...none, ...JSON.parse(this.storage.getItem(this.key) ?? "{}") };
+      return { ...none, ...JSON.parse(this.storage.getItem(this.key) || "{}") };
     } catch {
       return none;
     }
@@ -270,7 +270,8 @@ export class Outbox {
       // Full, or forbidden meanwhile: go on with what there is, and say that it is not kept.
       const before = this.storage;
       this.isKept = false;
-      this.storage = inMemory([this.key, "landslide.device"].map((name) => [name, before.getItem(name)]));
+      this.storage = inMemory();
+      for (const name of [this.key, "landslide.device"]) this.storage.setItem(name, before.getItem(name) ?? "");
       this.storage.setItem(key, text);
     }
   }
@@ -365,9 +366,9 @@ function usable(given) {
   }
 }
 
-/** @param {(string | null)[][]} [entries] @returns {Pick<Storage, "getItem" | "setItem">} */
-function inMemory(entries = []) {
-  const map = new Map(entries);
+/** @returns {Pick<Storage, "getItem" | "setItem">} */
+function inMemory() {
+  const map = new Map();
   return {
     getItem: (key) => map.get(key) ?? null,
     setItem: (key, text) => void map.set(key, text),

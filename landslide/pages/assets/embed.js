@@ -21,3 +21,5 @@ function tell() {
   const height = Math.ceil(document.body.getBoundingClientRect().height);
   parent.postMessage({ landslide: "height", height }, asked);
 }
+
+export {};

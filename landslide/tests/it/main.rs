@@ -8,6 +8,7 @@ mod node;
 mod http {
     mod admin;
     mod ballots;
+    mod clients;
     mod gateways;
     mod pages;
     mod public;
