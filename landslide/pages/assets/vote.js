@@ -16,7 +16,9 @@ const meaning = [...find("receipt-meaning").childNodes];
 const countdown = document.createElement("bdi");
 
 const clock = new ServerClock();
-const outbox = new Outbox(contest, { now: () => clock.now() });
+// The page's own address first, for that one has just answered.
+const others = (page.dataset.addresses ?? "").split(" ").filter((address) => address && address !== location.origin);
+const outbox = new Outbox(contest, { addresses: ["", ...others], now: () => clock.now() });
 /** Whether the voter asked for the form again. */
 let again = false;
 /** Whether this tab's voter waits for the answer, and is told of it. */
