@@ -22,6 +22,7 @@ mod contest;
 pub use contest::{Admission, Choice, Contest, Hours, Phase, Policy, ResultsVisibility};
 
 mod web;
+pub use web::is_origin;
 
 mod definition;
 pub use definition::InvalidDefinition;

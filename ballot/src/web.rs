@@ -5,7 +5,7 @@ use crate::limits;
 
 /// Whether this is `https://host`, or `http://host`, each perhaps with a port; in lower case, as a
 /// browser writes it.
-pub(crate) fn is_origin(text: &str) -> bool {
+pub fn is_origin(text: &str) -> bool {
     let host = text.strip_prefix("https://").or(text.strip_prefix("http://"));
     text.len() <= limits::ORIGIN_BYTES_MAX && host.is_some_and(is_authority)
 }

@@ -41,9 +41,6 @@ export class LandslideVote extends HTMLElement {
     frame.allow = "web-share; clipboard-write";
     frame.loading = "lazy";
     Object.assign(frame.style, { display: "block", width: "100%", height: "32rem", border: "0" });
-    frame.addEventListener("load", () => {
-      frame.contentWindow?.postMessage({ landslide: "height?" }, this.#origin);
-    });
     frame.src = url.href;
     this.style.display = "block";
     this.replaceChildren(frame);
@@ -54,6 +51,7 @@ export class LandslideVote extends HTMLElement {
   #hear = (event) => {
     if (!this.#frame || event.source !== this.#frame.contentWindow || event.origin !== this.#origin) return;
     const { landslide, height } = event.data ?? {};
+    if (landslide === "ready") this.#frame.contentWindow?.postMessage({ landslide: "height?" }, this.#origin);
     // A height that no page has is no height.
     if (landslide !== "height" || !(height > 0 && height < 100_000)) return;
     this.#frame.style.height = `${height}px`;

@@ -21,6 +21,8 @@
  * @property {string} type a stable URI, such as `urn:landslide:problem:not-open`
  * @property {string} detail a sentence in English
  * @property {boolean} unknown whether an earlier send may have been recorded; else it is certain
+ * @property {string | null} [opens_at] the hours, where they are the reason
+ * @property {string | null} [closes_at]
  * @property {string} choice
  * @property {string} title
  *
@@ -89,7 +91,7 @@ export class Outbox {
   get state() {
     const none = { pending: null, last: null, refused: null, count: 0, millis: 0 };
     try {
-      return { ...none, ...JSON.parse(this.storage.getItem(this.key) ?? "{}") };
+      return { ...none, ...JSON.parse(this.storage.getItem(this.key) || "{}") };
     } catch {
       return none;
     }
@@ -193,7 +195,8 @@ export class Outbox {
       }
       const detail = String(body.detail ?? body.title ?? "");
       const { status } = response;
-      const refused = { status, type: String(body.type), detail, unknown: pending.unknown, choice, title };
+      const { opens_at, closes_at } = body;
+      const refused = { status, type: String(body.type), detail, unknown: pending.unknown, opens_at, closes_at, choice, title };
       return { answer: { refused } };
     } catch {
       return {};
@@ -267,7 +270,8 @@ export class Outbox {
       // Full, or forbidden meanwhile: go on with what there is, and say that it is not kept.
       const before = this.storage;
       this.isKept = false;
-      this.storage = inMemory([this.key, "landslide.device"].map((name) => [name, before.getItem(name)]));
+      this.storage = inMemory();
+      for (const name of [this.key, "landslide.device"]) this.storage.setItem(name, before.getItem(name) ?? "");
       this.storage.setItem(key, text);
     }
   }
@@ -278,7 +282,17 @@ export class Outbox {
 
   /** @template T @param {() => Promise<T>} run in one tab at a time @returns {Promise<T>} */
   async alone(run) {
-    if (this.locks) return this.locks.request(this.key, run);
+    if (!this.isKept) return run(); // No other tab knows of it.
+    if (this.locks) {
+      let began = false;
+      const locked = () => ((began = true), run());
+      try {
+        return await this.locks.request(this.key, locked);
+      } catch (error) {
+        // In another site's frame a browser may refuse the lock; what `run` throws is its own.
+        if (began) throw error;
+      }
+    }
     // Browsers have locks on https alone. A lease in the storage is weaker: two tabs may meet and
     // send the same ballot both, which is one ballot still.
     const key = `${this.key}.sender`;
@@ -352,9 +366,9 @@ function usable(given) {
   }
 }
 
-/** @param {(string | null)[][]} [entries] @returns {Pick<Storage, "getItem" | "setItem">} */
-function inMemory(entries = []) {
-  const map = new Map(entries);
+/** @returns {Pick<Storage, "getItem" | "setItem">} */
+function inMemory() {
+  const map = new Map();
   return {
     getItem: (key) => map.get(key) ?? null,
     setItem: (key, text) => void map.set(key, text),

@@ -41,6 +41,8 @@ pub struct Node {
     pub(crate) nodes: Arc<Nodes>,
     pub(crate) seen_counts: SeenCounts,
     pub(crate) roles: Roles,
+    /// The service's addresses, as voters' pages may try them in turn.
+    pub(crate) vote_addresses: Vec<String>,
     /// `None` where no token is set: then nobody is one.
     pub(crate) administrators: Option<Administrators>,
     /// No longer ready, though still answering: the balancer looks elsewhere first.

@@ -74,6 +74,10 @@ options! {
     /// Networks whose X-Forwarded-For and X-Forwarded-Proto are believed, separated by commas
     /// [default: none]
     trusted_proxies: NetList, "LANDSLIDE_TRUSTED_PROXIES", "NETS";
+    /// All addresses under which voters reach this service, such as
+    /// https://vote.example,https://vote2.example: a page sends to the next when one does not answer
+    /// [default: the page's own alone]
+    vote_addresses: AddressList, "LANDSLIDE_VOTE_ADDRESSES", "URLS";
     /// Ballots a second from one network (/24 of IPv4, /56 of IPv6) [default: 500]
     ballots_per_second: u32, "LANDSLIDE_BALLOTS_PER_SECOND", "N";
     /// Ballots at once from one network [default: 5000]
@@ -115,6 +119,7 @@ pub struct Settings {
     pub public_url: Option<PublicUrl>,
     pub card_font: Option<PathBuf>,
     pub trusted_proxies: Vec<IpNet>,
+    pub vote_addresses: Vec<String>,
     pub ballots_per_second: u32,
     pub ballots_burst: u32,
     pub limit_loopback: bool,
@@ -176,6 +181,7 @@ impl Options {
             public_url: self.public_url,
             card_font: self.card_font,
             trusted_proxies: self.trusted_proxies.map_or_else(Vec::new, |nets| nets.0),
+            vote_addresses: self.vote_addresses.map_or_else(Vec::new, |list| list.0),
             ballots_per_second: self.ballots_per_second.unwrap_or(500),
             ballots_burst: self.ballots_burst.unwrap_or(5_000),
             limit_loopback: self.limit_loopback.unwrap_or(false),
@@ -258,7 +264,7 @@ macro_rules! read_from_text {
     )+};
 }
 
-read_from_text!(RoleList, NetList, NodeName, PublicUrl, Span, StoreAddress);
+read_from_text!(RoleList, NetList, AddressList, NodeName, PublicUrl, Span, StoreAddress);
 
 /// A name that can be part of a document's key.
 #[derive(Clone, Debug)]
@@ -316,6 +322,24 @@ impl FromStr for NetList {
     }
 }
 
+/// Addresses as a browser writes an origin, separated by commas.
+#[derive(Clone, Debug)]
+struct AddressList(Vec<String>);
+
+impl FromStr for AddressList {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let addresses = text.split(',').map(str::trim).filter(|address| !address.is_empty());
+        let read = |address: &str| {
+            let example = "is not an address in lower case such as https://vote.example";
+            let is_one = ballot::is_origin(address);
+            is_one.then(|| address.to_owned()).ok_or_else(|| format!("{address:?} {example}"))
+        };
+        addresses.map(read).collect::<Result<_, _>>().map(Self)
+    }
+}
+
 /// A length of time as `500ms`, `10s`, `2m` or `1h`.
 #[derive(Clone, Copy, Debug)]
 pub struct Span(pub Duration);
@@ -366,6 +390,7 @@ mod tests {
             "listen = 'here'",
             "roles = 'everything'",
             "trusted_proxies = '10.0.0.0/99'",
+            "vote_addresses = 'https://vote.example/'",
             "drain = '5'",
             "log_format = 'xml'",
             "node = 'A node'",

@@ -127,6 +127,7 @@ impl Running {
             nodes,
             seen_counts: SeenCounts::new(sharing.counts_age_max),
             roles: settings.roles,
+            vote_addresses: settings.vote_addresses.clone(),
             administrators: token.map(|token| Administrators::new(token)),
             leaving: false.into(),
         });

@@ -81,11 +81,13 @@ test("a second cast while one is pending changes nothing", () => {
 });
 
 test("a refusal is certain at first, and not after a lost answer", async () => {
-  for (const [answers, unknown] of [[[problem(409)], false], [[problem(429), problem(409)], false], [[lost, problem(409)], true]]) {
+  const hours = { opens_at: TIME, closes_at: TIME };
+  const closed = problem(409, hours);
+  for (const [answers, unknown] of [[[closed], false], [[problem(429), closed], false], [[lost, closed], true]]) {
     const box = browser(...answers).open();
     box.cast("a", "A");
     const answer = await box.deliver();
-    const refused = { status: 409, type: "urn:x", detail: "why", unknown, choice: "a", title: "A" };
+    const refused = { status: 409, type: "urn:x", detail: "why", unknown, ...hours, choice: "a", title: "A" };
     assert.deepEqual(answer.refused, refused);
     assert.deepEqual([box.state.pending, box.state.refused, box.state.count], [null, refused, 0]);
     box.cast("b");
@@ -176,6 +178,14 @@ for (const [kind, made] of [["locks", locks], ["a lease in the storage", () => n
     assert.ok(told >= 3);
   });
 }
+
+test("where locks are refused it sends all the same, and throws nothing away", async () => {
+  const at = browser(recorded);
+  at.locks = { request: async () => { throw new DOMException("denied", "SecurityError"); } };
+  const box = at.open();
+  box.cast("a");
+  assert.ok((await box.deliver()).recorded);
+});
 
 test("a sender that is gone holds nobody up, nor does a lease from a clock that was ahead", async () => {
   for (const until of [NOW + 9_000, NOW + 3_600_000]) {

@@ -12,6 +12,8 @@ addEventListener("message", (event) => {
   asked = event.origin;
   tell();
 });
+// Whoever it is may ask now; this says nothing.
+parent.postMessage({ landslide: "ready" }, "*");
 new ResizeObserver(tell).observe(document.body);
 
 function tell() {
@@ -19,3 +21,5 @@ function tell() {
   const height = Math.ceil(document.body.getBoundingClientRect().height);
   parent.postMessage({ landslide: "height", height }, asked);
 }
+
+export {};

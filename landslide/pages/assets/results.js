@@ -18,7 +18,7 @@ export function showResults(section, contest) {
       section.hidden = false;
       table.update(choices, total);
       const shown = sayText(`status_${status}`);
-      state.replaceChildren(...say("results_state", { n: grouped(total), status: shown, time: timeElement(counted_through) }));
+      state.replaceChildren(...say("results_state", { n: grouped(total), status: shown, time: timeElement(counted_through, true) }));
     },
     hidden() {
       section.hidden = true;

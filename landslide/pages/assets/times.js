@@ -19,17 +19,41 @@ export function localTime(time, seconds = false) {
   });
 }
 
+/**
+ * As short as it can be said: the time alone if it is today.
+ * @param {Date} time
+ * @param {boolean} [seconds] show them even if they are zero
+ */
+export function shortTime(time, seconds = false) {
+  if (Number.isNaN(time.getTime())) return "";
+  const now = new Date();
+  const isToday = time.toDateString() === now.toDateString();
+  const isThisYear = time.getFullYear() === now.getFullYear();
+  return time.toLocaleString(locale, {
+    hour: "2-digit", minute: "2-digit", second: seconds || time.getSeconds() ? "2-digit" : undefined,
+    ...(isToday ? {} : { weekday: "long", day: "numeric", month: "long", year: isThisYear ? undefined : "numeric" }),
+  });
+}
+
 /** The time of day alone, to the second. @param {Date} time */
 export function localClock(time) {
   return time.toLocaleTimeString(locale, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 }
 
-/** A `<time>` in local words. @param {string} rfc3339 */
-export function timeElement(rfc3339) {
+/** A `<time>` in local words. @param {string} rfc3339 @param {boolean} [seconds] */
+export function timeElement(rfc3339, seconds = false) {
   const element = document.createElement("time");
-  element.dateTime = rfc3339;
-  element.textContent = localTime(new Date(rfc3339)) || rfc3339;
+  setTime(element, rfc3339, seconds);
   return element;
+}
+
+/** @param {HTMLTimeElement} element @param {string} rfc3339 @param {boolean} [seconds] */
+export function setTime(element, rfc3339, seconds = false) {
+  const time = new Date(rfc3339);
+  element.dateTime = rfc3339;
+  element.textContent = shortTime(time, seconds) || element.textContent || rfc3339;
+  // With its day and zone, for whoever wants to know.
+  element.title = localTime(time, seconds);
 }
 
 const two = new Intl.NumberFormat(locale, { minimumIntegerDigits: 2 });
@@ -47,5 +71,5 @@ export function duration(millis) {
 }
 
 for (const element of document.querySelectorAll("time")) {
-  element.textContent = localTime(new Date(element.dateTime)) || element.textContent;
+  setTime(element, element.dateTime, element.hasAttribute("data-seconds"));
 }

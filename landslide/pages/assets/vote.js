@@ -3,7 +3,7 @@
 
 import { ServerClock } from "./clock.js";
 import { Outbox, TRIES_QUICK_MAX } from "./outbox.js";
-import { duration, localTime, timeElement } from "./times.js";
+import { duration, setTime, timeElement } from "./times.js";
 import { isolated, say, sayText } from "./words.js";
 
 const find = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
@@ -16,7 +16,9 @@ const meaning = [...find("receipt-meaning").childNodes];
 const countdown = document.createElement("bdi");
 
 const clock = new ServerClock();
-const outbox = new Outbox(contest, { now: () => clock.now() });
+// The page's own address first, for that one has just answered.
+const others = (page.dataset.addresses ?? "").split(" ").filter((address) => address && address !== location.origin);
+const outbox = new Outbox(contest, { addresses: ["", ...others], now: () => clock.now() });
 /** Whether the voter asked for the form again. */
 let again = false;
 /** Whether this tab's voter waits for the answer, and is told of it. */
@@ -62,6 +64,7 @@ share();
 function render() {
   const state = outbox.state;
   const { pending, last, refused } = state;
+  if (refused?.opens_at) setHours(refused.opens_at, refused.closes_at);
   const phase = phaseNow();
   for (const part of page.querySelectorAll("[data-when]")) {
     part.toggleAttribute("hidden", part.getAttribute("data-when") !== phase);
@@ -129,7 +132,7 @@ function showProblem(refused) {
 function showReceipt({ title, recorded_at, ballot_id }, count) {
   if (find("receipt-ballot").textContent === ballot_id) return;
   find("receipt-choice").replaceChildren(isolated(title));
-  find("receipt-time").replaceChildren(timeElement(recorded_at));
+  find("receipt-time").replaceChildren(timeElement(recorded_at, true));
   find("receipt-ballot").textContent = ballot_id;
   const used = votesMax === 1 ? []
     : votesMax > 1 ? say("used", { used: Math.min(count, votesMax), max: votesMax }) : say("sent", { n: count });
@@ -181,21 +184,25 @@ async function look() {
     const response = await fetch(`/v1/contests/${encodeURIComponent(contest)}`);
     if (!response.ok) return;
     const { opens_at, closes_at } = await response.json();
-    setTimes("opensAt", opens_at, '[data-when="draft"] time');
-    setTimes("closesAt", closes_at, '[data-when="open"] time, [data-when="closed"] time, #policy time');
+    setHours(opens_at, closes_at);
     tick();
   } catch {
     // The network is away; the next look may do.
   }
 }
 
-/** @param {"opensAt" | "closesAt"} name @param {string | null} time @param {string} places */
+/** @param {string | null} [opensAt] @param {string | null} [closesAt] */
+function setHours(opensAt, closesAt) {
+  setTimes("opensAt", opensAt, '[data-when="draft"] time');
+  setTimes("closesAt", closesAt, '[data-when="open"] time, [data-when="closed"] time, #policy time');
+}
+
+/** @param {"opensAt" | "closesAt"} name @param {string | null | undefined} time @param {string} places */
 function setTimes(name, time, places) {
   if (!time || page.dataset[name] === time) return;
   page.dataset[name] = time;
   for (const element of /** @type {NodeListOf<HTMLTimeElement>} */ (page.querySelectorAll(places))) {
-    element.dateTime = time;
-    element.textContent = localTime(new Date(time));
+    setTime(element, time);
   }
 }
 

@@ -5,6 +5,7 @@ mod body;
 mod cast;
 mod client;
 mod console;
+mod cors;
 mod exports;
 mod gateway;
 mod openapi;
@@ -75,7 +76,7 @@ fn router(worker: SharedWorker) -> Router {
         router = router
             .route("/c/{contest}", get(pages::vote).post(pages::cast))
             .route("/c/{contest}/embed", get(pages::vote_embedded).post(pages::cast_embedded))
-            .route("/v1/contests/{contest}/ballots", post(cast_ballot))
+            .route("/v1/contests/{contest}/ballots", post(cast_ballot).options(cors::preflight))
             .route("/v1/contests/{contest}/batches", post(gateway::record_batch));
     }
     if roles.admin {
@@ -118,7 +119,8 @@ async fn cast_ballot(
 ) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let client = Client::of(&parts.extensions);
-    let response = cast::cast(&worker, &slug, &parts.headers, body, client).await?;
+    let mut response = cast::cast(&worker, &slug, &parts.headers, body, client).await?;
+    cors::allow(response.headers_mut(), &parts.headers, &worker.node.vote_addresses);
     Ok(response.map(Body::from))
 }
 

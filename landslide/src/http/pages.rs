@@ -50,7 +50,7 @@ pub(crate) async fn contests(
     let times = hours.flat_map(|hours| [hours.opens_at, hours.closes_at]).flatten();
     let next = times.filter(|time| *time > now).min();
     let kept = page_cache::cache_control(Hours { opens_at: next, closes_at: None }, now);
-    with_headers(Rendered::new(html).response(&headers, &kept), None, false)
+    with_headers(Rendered::new(html).response(&headers, &kept), None, false, &[])
 }
 
 /// `GET /c/{contest}`: the voters' page.
@@ -104,6 +104,7 @@ async fn voter_page(worker: &Worker, slug: &str, page: Page, headers: &HeaderMap
             definition: &live.contest,
             phase,
             results: counts,
+            addresses: &worker.node.vote_addresses,
             refusal: None,
             chosen: None,
             public_url,
@@ -141,7 +142,7 @@ pub(super) async fn kept_page(
     let mut response = rendered.response(headers, &kept);
     let language = HeaderValue::from_static(page.language.tag);
     response.headers_mut().insert(CONTENT_LANGUAGE, language);
-    with_headers(response, Some(&live.contest), page.embedded)
+    with_headers(response, Some(&live.contest), page.embedded, &worker.node.vote_addresses)
 }
 
 /// The counts, if the contest shows them. A page without results is better than none: the store's
@@ -171,15 +172,15 @@ async fn cast_form(
     let client = Client::of(&parts.extensions);
     let form = match read_form(headers, request_body).await {
         Ok(form) => form,
-        Err(refusal) => return refused_page(&live, page, refusal, None),
+        Err(refusal) => return refused_page(worker, &live, page, refusal, None),
     };
     if live.choice(form.choice.as_str()).is_none() {
-        return refused_page(&live, page, Refusal::ChoiceUnknown, None);
+        return refused_page(worker, &live, page, Refusal::ChoiceUnknown, None);
     }
     // Another site's form could vote for whoever visits it: what it posts is asked about first.
     let Some(id) = form.ballot_id.filter(|_| !is_from_another_site(headers)) else {
         return match closed(&live) {
-            Some(refusal) => refused_page(&live, page, refusal, Some(&form.choice)),
+            Some(refusal) => refused_page(worker, &live, page, refusal, Some(&form.choice)),
             None => confirm_page(&live, page, &form.choice, headers, client),
         };
     };
@@ -206,7 +207,7 @@ async fn cast_form(
             let mut response = if refusal.keeps_ballot_id() {
                 again_page(&live, page, &form.choice, id, refusal)
             } else {
-                refused_page(&live, page, refusal, Some(&form.choice))
+                refused_page(worker, &live, page, refusal, Some(&form.choice))
             };
             response.extensions_mut().insert(problem.kind());
             response
@@ -248,6 +249,7 @@ fn again_page(
 
 /// The voters' page with what was wrong.
 fn refused_page(
+    worker: &Worker,
     live: &LiveContest,
     page: Page,
     refusal: Refusal,
@@ -259,11 +261,13 @@ fn refused_page(
         definition: &live.contest,
         phase: live.contest.hours.phase(clock::now()),
         results: None,
+        addresses: &worker.node.vote_addresses,
         refusal: Some(refusal),
         chosen,
         public_url: None,
     };
-    own_page(status(refusal), shown.render(), Some(live), page)
+    let response = own_page(status(refusal), shown.render(), Some(live), page);
+    with_headers(response, Some(&live.contest), page.embedded, &worker.node.vote_addresses)
 }
 
 /// Lets the browser keep its device.
@@ -388,23 +392,28 @@ fn own_page(status: StatusCode, html: String, shown: Option<&LiveContest>, page:
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     let language = HeaderValue::from_static(page.language.tag);
     response.headers_mut().insert(CONTENT_LANGUAGE, language);
-    with_headers(response, shown.map(|live| &live.contest), page.embedded)
+    with_headers(response, shown.map(|live| &live.contest), page.embedded, &[])
 }
 
 /// A page of ours in English that no cache keeps.
 pub(crate) fn whole_page(status: StatusCode, html: String) -> Response {
     let mut response = (status, html).into_response();
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    with_headers(response, None, false)
+    with_headers(response, None, false, &[])
 }
 
 /// Adds what every page has: its type, and what a browser may do with it.
-fn with_headers(mut response: Response, shown: Option<&Contest>, embedded: bool) -> Response {
+fn with_headers(
+    mut response: Response,
+    shown: Option<&Contest>,
+    embedded: bool,
+    addresses: &[String],
+) -> Response {
     let headers = response.headers_mut();
     for (name, value) in pages::HEADERS {
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
-    let policy = pages::content_security_policy(shown, embedded);
+    let policy = pages::content_security_policy(shown, embedded, addresses);
     let policy = HeaderValue::try_from(policy).expect("a definition's origins are plain ASCII");
     headers.insert(CONTENT_SECURITY_POLICY, policy);
     response

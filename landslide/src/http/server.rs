@@ -39,6 +39,7 @@ use tower::ServiceExt;
 use super::{
     cast,
     client::Client,
+    cors,
     page_cache::PageCache,
     problem::{Problem, ProblemKind},
     router,
@@ -324,13 +325,15 @@ async fn answer(
     {
         let (parts, body) = request.into_parts();
         let slug = contest_of_ballots(parts.uri.path()).unwrap_or_default();
-        return Ok(match cast::cast(worker, slug, &parts.headers, body, client).await {
+        let mut response = match cast::cast(worker, slug, &parts.headers, body, client).await {
             Ok(response) => response.map(Reply::Whole),
             Err(problem) => {
                 count(worker, problem.kind());
                 in_one_piece(&problem)
             }
-        });
+        };
+        cors::allow(response.headers_mut(), &parts.headers, &worker.node.vote_addresses);
+        return Ok(response);
     }
     let mut request = request.map(Body::new);
     request.extensions_mut().insert(client);

@@ -84,6 +84,8 @@ pub(crate) struct VoterPage<'a> {
     pub(crate) phase: Phase,
     /// The counts row, if the contest shows it now.
     pub(crate) results: Option<&'a Counts>,
+    /// The service's addresses, for the outbox to try in turn.
+    pub(crate) addresses: &'a [String],
     /// Why the form was not recorded.
     pub(crate) refusal: Option<Refusal>,
     /// What the form had chosen.
@@ -113,6 +115,7 @@ impl VoterPage<'_> {
             votes_max: words::votes_max(definition.policy),
             changeable: definition.policy == Policy::Latest,
             visibility: words::visibility(definition.results),
+            addresses: self.addresses.join(" "),
             embed_origins: definition.embed_origins.join(" "),
             again: words::again(definition.policy),
             problem: self.refusal.map(|refusal| page.say(refusal.key())),
@@ -238,6 +241,7 @@ struct VoterTemplate<'a> {
     votes_max: u16,
     changeable: bool,
     visibility: &'static str,
+    addresses: String,
     embed_origins: String,
     again: Option<&'static str>,
     problem: Option<&'a str>,

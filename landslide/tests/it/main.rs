@@ -8,6 +8,7 @@ mod node;
 mod http {
     mod admin;
     mod ballots;
+    mod clients;
     mod exports;
     mod gateways;
     mod hidden;

@@ -76,6 +76,7 @@ fn page(definition: &Contest, now: &str, refusal: Option<Refusal>) -> String {
         refusal,
         chosen,
         public_url: None,
+        addresses: &[],
     }
     .render()
 }
@@ -110,6 +111,7 @@ fn every_page(tag: &str, title: &str) -> Vec<String> {
         refusal: Some(Refusal::ChoiceMissing),
         chosen: None,
         public_url: None,
+        addresses: &[],
     };
     let embedded = VoterPage { page: Page { embedded: true, ..page }, ..voter };
     let empty = std::iter::empty::<(&Slug, &Contest)>();
@@ -239,7 +241,9 @@ fn the_language_and_the_frame_are_kept_from_page_to_page() {
 
 #[test]
 fn pictures_and_frames_are_allowed_as_the_definition_says() {
-    use crate::pages::content_security_policy as policy;
+    fn policy(shown: Option<&Contest>, embedded: bool) -> String {
+        crate::pages::content_security_policy(shown, embedded, &[])
+    }
     let mut definition = contest("Title");
     assert!(policy(None, true).ends_with("frame-ancestors 'none'"));
     assert!(policy(Some(&definition), false).ends_with("frame-ancestors 'none'"));
@@ -248,6 +252,9 @@ fn pictures_and_frames_are_allowed_as_the_definition_says() {
     definition.choices[1].picture = Some("https://p.example/x?y".to_owned());
     assert!(policy(Some(&definition), false).contains("img-src 'self' data: https://p.example;"));
     assert!(!policy(Some(&definition), false).contains("unsafe"));
+    let addresses = ["https://two.example".to_owned()];
+    let policy = crate::pages::content_security_policy(None, false, &addresses);
+    assert!(policy.contains("connect-src 'self' https://two.example;"));
 }
 
 #[test]
@@ -305,6 +312,7 @@ fn results_are_there_only_if_shown() {
             refusal: None,
             chosen: None,
             public_url: None,
+            addresses: &[],
         };
         page.render()
     };

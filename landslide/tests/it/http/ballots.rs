@@ -157,7 +157,7 @@ fn the_order_of_refusals() {
     for method in ["GET", "PUT", "DELETE"] {
         let reply = send(method, here).send();
         reply.problem(405, "method-not-allowed");
-        assert_eq!(reply.header("allow"), Some("POST"));
+        assert_eq!(reply.header("allow"), Some("POST,OPTIONS"));
     }
     let large = "x".repeat(5_000);
     send("POST", here)

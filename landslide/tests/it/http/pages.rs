@@ -156,3 +156,28 @@ fn the_servers_time_is_told_and_never_kept() {
     assert!(before <= now && now <= landslide::clock::now());
     assert_eq!(reply.header("cache-control").unwrap(), "no-store");
 }
+
+#[test]
+fn only_pages_of_the_services_own_addresses_may_cast_from_elsewhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let addresses = "https://one.example,https://two.example";
+    let arguments = ["--vote-addresses", addresses];
+    let node = Node::start(&folder.path().join("data"), &arguments);
+    node.contest("tv", json!({}));
+    let page = node.get("/c/tv");
+    assert!(text(&page).contains("data-addresses=\"https://one.example https://two.example\""));
+    let policy = page.header("content-security-policy").unwrap();
+    assert!(policy.contains("connect-src 'self' https://one.example https://two.example;"));
+    let path = "/v1/contests/tv/ballots";
+    for (origin, allowed) in [("https://two.example", true), ("https://evil.example", false)] {
+        let expected = allowed.then_some(origin);
+        let asked = node.request("OPTIONS", path).header("Origin", origin).send();
+        assert_eq!(asked.status, 204);
+        assert_eq!(asked.header("access-control-allow-origin"), expected);
+        for choice in ["a", "none"] {
+            let ballot = node.request("POST", path).header("Origin", origin);
+            let reply = ballot.json(&json!({"choice": choice})).send();
+            assert_eq!(reply.header("access-control-allow-origin"), expected, "{reply:?}");
+        }
+    }
+}
