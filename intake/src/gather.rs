@@ -18,10 +18,6 @@ use crate::{
     ticket::{Settlement, Ticket},
 };
 
-/// A batch this large is committed beside another; a smaller one waits for it to be through. A
-/// commit costs about as much as taking six ballots in, so small ones make everybody slower.
-const COMMIT_BESIDE_BALLOTS_MIN: usize = 32;
-
 /// Where a ballot goes: its contest, and over how many shards that contest's batches spread.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Destination {
@@ -174,8 +170,9 @@ impl Gatherer {
     fn may_commit(&self, gathering: &VecDeque<Gathering>) -> bool {
         let in_flight = self.commits_in_flight.load(Ordering::SeqCst);
         let next = gathering.front().map_or(0, |batch| batch.ballots.len());
-        let beside = in_flight < self.intake.settings.commits_in_flight_max
-            && next >= COMMIT_BESIDE_BALLOTS_MIN;
-        in_flight == 0 || beside
+        let settings = &self.intake.settings;
+        in_flight == 0
+            || (in_flight < settings.commits_in_flight_max
+                && next >= settings.beside_ballots_min(in_flight))
     }
 }

@@ -229,3 +229,28 @@ async fn a_pause_between_stamp_and_batch_counts_against_the_deadline() {
     let ticket = gatherer.submit(&to(), ballot(1), stamped).unwrap();
     assert_eq!(ticket.await, Err(NotRecorded::DeadlinePassed));
 }
+
+#[tokio::test(start_paused = true)]
+async fn batches_grow_with_the_votes_while_the_store_is_slow() {
+    let store = Store::new(&vec![Put::Slow(Duration::from_secs(1)); 64]);
+    let settings = IntakeSettings::for_cluster();
+    let intake = Intake::new(Arc::clone(&store) as _, settings, Arc::new(Silent));
+    let gatherer = Gatherer::new(intake);
+    tokio::spawn(Arc::clone(&gatherer).run());
+    let mut tickets = Vec::new();
+    for n in 0..2_000_u32 {
+        tickets.push(gatherer.submit(&to(), ballot((n % 250) as u8), Instant::now()).unwrap());
+        // The gatherer looks after each.
+        for _ in 0..3 {
+            tokio::task::yield_now().await;
+        }
+    }
+    for ticket in tickets {
+        ticket.await.unwrap();
+    }
+    let mut sizes: Vec<_> =
+        store.batches.lock().values().map(|batch| batch.unpack().unwrap().len()).collect();
+    sizes.sort_unstable();
+    // One alone, beside it ever larger ones, and what was left of the votes.
+    assert_eq!(sizes, [1, 79, 128, 256, 512, 1_024]);
+}

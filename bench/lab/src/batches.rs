@@ -24,9 +24,6 @@ use crate::{
     partitions::Partitions,
 };
 
-/// A cluster takes its time and takes many at a time.
-const COMMITS_IN_FLIGHT_MAX: usize = 4;
-
 pub struct Batches {
     store: Arc<Watched>,
     gatherer: Arc<Gatherer>,
@@ -46,9 +43,8 @@ impl Batches {
         let settings: CqlSettings = cluster.url.parse().map_err(|error| anyhow!("{error}"))?;
         let store = CqlStore::connect(&settings).await.context("the store")?;
         let store = Arc::new(Watched { store, partitions: Partitions::default() });
-        let settings =
-            IntakeSettings { commits_in_flight_max: COMMITS_IN_FLIGHT_MAX, ..Default::default() };
-        let intake = Intake::new(Arc::clone(&store) as _, settings, Arc::new(Quiet));
+        let intake =
+            Intake::new(Arc::clone(&store) as _, IntakeSettings::for_cluster(), Arc::new(Quiet));
         let gatherer = Gatherer::new(intake);
         tokio::spawn(Arc::clone(&gatherer).run());
         let contest = contest()?;

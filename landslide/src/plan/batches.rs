@@ -5,16 +5,15 @@ use intake::IntakeSettings;
 
 use super::figures::Measured;
 
-/// `COMMIT_BESIDE_BALLOTS_MIN` of `intake/src/gather.rs`.
-const BESIDE: f64 = 32.0;
-
 /// What decides how large batches become.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Batching {
     /// From a put to its answer.
     pub(crate) latency_s: f64,
-    /// Batches that a worker commits at a time.
-    pub(crate) in_flight: f64,
+    /// Batches that a worker commits at a time, at most.
+    pub(crate) in_flight_max: f64,
+    /// Ballots of a batch that is committed beside one other.
+    pub(crate) beside: f64,
     /// Bytes of a ballot in a batch of many.
     ballot_bytes: f64,
     /// Bytes of a batch besides.
@@ -26,22 +25,25 @@ impl Batching {
         // Two sizes give the straight line: bytes = batch + ballots * ballot.
         let (small, large) = (measured.packed_16.value, measured.packed_1000.value);
         let batch_bytes = (small - large) / (1.0 / 16.0 - 1.0 / 1_000.0);
+        let settings = IntakeSettings::for_cluster();
         Self {
             latency_s: latency_ms / 1e3,
-            in_flight: IntakeSettings::default().commits_in_flight_max as f64,
+            in_flight_max: settings.commits_in_flight_max as f64,
+            beside: settings.commit_beside_ballots_min as f64,
             ballot_bytes: large - batch_bytes / 1_000.0,
             batch_bytes,
         }
     }
 
     /// Ballots of a batch at so many votes a second and worker. A batch is what comes in while the
-    /// commit before is under way; from 32 ballots on, the next is committed beside it. So with
-    /// `q = rate * latency` ballots under way: `q` up to 32, then `max(32, q / in_flight)`; at
-    /// least 1, and as many as a batch may hold.
+    /// commit before is under way. A second is committed beside it when it has `b` ballots, the next
+    /// with `2b`, then `4b` (`intake/src/permit.rs`): `n` at a time have `b * (2^n - 1)`. So with
+    /// `q = rate * latency` ballots under way there are `n = log2(q / b + 1)` batches of `q / n`;
+    /// at least one, and of as many ballots as a batch may hold.
     pub(crate) fn ballots(&self, worker_rate: f64) -> f64 {
         let under_way = worker_rate * self.latency_s;
-        let gathered = under_way.min(BESIDE.max(under_way / self.in_flight));
-        gathered.clamp(1.0, self.ballots_max())
+        let in_flight = (under_way / self.beside + 1.0).log2().clamp(1.0, self.in_flight_max);
+        (under_way / in_flight).clamp(1.0, self.ballots_max())
     }
 
     /// Ballots that a batch may hold.

@@ -140,9 +140,7 @@ fn measured_figures_are_those_of_their_files() {
         assert!(figure.from.is_none() && figure.row.is_none() && figure.note.is_some(), "{name}");
     }
     // What code says itself.
-    let gather = file("intake/src/gather.rs");
-    assert!(gather.contains("as taking six ballots in"));
-    assert!(gather.contains("COMMIT_BESIDE_BALLOTS_MIN: usize = 32"));
+    assert!(file("intake/src/permit.rs").contains("as taking six ballots in"));
     // The slower of two recounts, so that the other was faster than the plan says.
     let other = result("bench/results/20261123-231403.json", Some("recount"), None);
     assert!(figures.measured.tally_rows.value <= other);
@@ -156,9 +154,10 @@ fn batches_form_from_what_is_under_way() {
         // 0.02 under way: nobody to share a commit with.
         (1.0, 1.0),
         (1_000.0, 20.0),
-        // From 32 on, a second commit is begun.
-        (2_000.0, 32.0),
-        (10_000.0, 100.0),
+        // Two at a time, of 128 and 256 ballots.
+        (19_200.0, 192.0),
+        // Four at a time: 128, 256, 512 and 1,024.
+        (96_000.0, 480.0),
         (1e12, 8_000.0),
     ] {
         assert_eq!(batching.ballots(rate), ballots, "{rate}");

@@ -291,7 +291,7 @@ fn intake<'a>(model: &'a Model<'_>, fleet: &'a Fleet) -> Vec<Gauge<'a>> {
             hard,
             "more intake nodes",
             Box::new(move |demand| {
-                let most = batching.in_flight * batching.ballots_max() / batching.latency_s;
+                let most = batching.in_flight_max * batching.ballots_max() / batching.latency_s;
                 demand.rate / (nodes * model.workers()) / most
             }),
         ),
