@@ -155,10 +155,21 @@ def die_with_parent():
     ctypes.CDLL(None, use_errno=True).prctl(pr_set_pdeathsig, signal.SIGKILL)
 
 
+def sleep_in_peace():
+    """The same, for Cassandra. Its threads that have nothing to do look for work again after tens of
+    microseconds: three nodes that do nothing so take one of two cores. Woken a millisecond late at
+    most, they take a tenth of one, and what a request waits more is less than it waited for a core."""
+    die_with_parent()
+    pr_set_timerslack = 29
+    ctypes.CDLL(None, use_errno=True).prctl(pr_set_timerslack, ctypes.c_ulong(1_000_000))
+
+
 class Server:
     """A program that may be started, killed, paused and started again; what it says is appended
     to one log, or what it prints to `output`. Start it from the main thread: Linux ends it with the
     thread that started it."""
+
+    before_exec = staticmethod(die_with_parent)
 
     def __init__(self, name, folder, command, environment=None, prefix=(), output=None):
         self.name, self.output = name, output
@@ -171,7 +182,7 @@ class Server:
         with open(self.log, "ab") as log, open(self.output or self.log, "ab") as output:
             self.child = subprocess.Popen(
                 self.command, stdin=subprocess.DEVNULL, stdout=output, stderr=log,
-                env=self.environment, start_new_session=True, preexec_fn=die_with_parent)
+                env=self.environment, start_new_session=True, preexec_fn=self.before_exec)
 
     def alive(self):
         return self.child is not None and self.child.poll() is None
@@ -227,6 +238,8 @@ class Cassandra(Server):
     """One node of a cluster of `addresses`; it knows its token beforehand.
 
     `quick`: for a node that lives a minute; its code is compiled once, and not for speed."""
+
+    before_exec = staticmethod(sleep_in_peace)
 
     def __init__(self, index, addresses, folder, heap="1G", periodic=False, prefix=(),
                  quick=False, archive=None):
