@@ -54,6 +54,11 @@ impl Pace {
         Self { close_margin: Duration::from_millis(250), definition_age_max: None };
 }
 
+/// The store could not be read, and nothing is known of the contest without it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the store is away")]
+pub struct StoreAway;
+
 /// The contests of this node. One task refreshes it; everybody reads it.
 pub struct Contests {
     control: Arc<dyn ControlStore>,
@@ -113,31 +118,36 @@ impl Contests {
     }
 
     /// The same, but on a cluster reads again what may have been made or opened elsewhere: what is
-    /// said of it is for good.
-    pub async fn get_fresh(&self, slug: &str) -> Option<Arc<LiveContest>> {
+    /// said of it is for good. Fails where nothing is known of it and the store cannot be read.
+    pub async fn get_fresh(&self, slug: &str) -> Result<Option<Arc<LiveContest>>, StoreAway> {
         let is_enough = |live: &LiveContest| live.contest.hours.phase(clock::now()) != Phase::Draft;
         self.get_or_read(slug, is_enough).await
     }
 
     /// A contest that the public may know of. Before its opening thousands ask for it: what is known
     /// of it must do for them.
-    pub async fn public(&self, slug: &str) -> Option<Arc<LiveContest>> {
-        let live = self.get_or_read(slug, LiveContest::is_public).await;
-        live.filter(|live| live.is_public())
+    pub async fn public(&self, slug: &str) -> Result<Option<Arc<LiveContest>>, StoreAway> {
+        let live = self.get_or_read(slug, LiveContest::is_public).await?;
+        Ok(live.filter(|live| live.is_public()))
     }
 
     async fn get_or_read(
         &self,
         slug: &str,
         is_enough: impl Fn(&LiveContest) -> bool,
-    ) -> Option<Arc<LiveContest>> {
+    ) -> Result<Option<Arc<LiveContest>>, StoreAway> {
         let known = self.get(slug);
         if self.pace.definition_age_max.is_none() || known.as_deref().is_some_and(is_enough) {
-            return known;
+            return Ok(known);
         }
-        self.read_after(Instant::now()).await;
-        // What is known must do where the store is away.
-        self.get(slug)
+        let asked = Instant::now();
+        self.read_after(asked).await;
+        // What is known must do where the store is away; what is not may yet be there.
+        let live = self.get(slug);
+        if live.is_none() && self.age(asked) > Duration::ZERO {
+            return Err(StoreAway);
+        }
+        Ok(live)
     }
 
     /// Waits for a read that began after `asked`. However many wait, one read serves them all, also
@@ -205,9 +215,11 @@ impl Contests {
         let began = self.started.elapsed();
         let known = self.snapshot.load_full();
         let mut channels: HashMap<String, Document> =
-            self.control.list("channels/").await?.into_iter().collect();
+            self.control.peek_all("channels/").await?.into_iter().collect();
         let mut next = HashMap::with_capacity(known.len());
         let mut changed = false;
+        // Not a mere look: a close whose outcome nobody knows is done or not from this read on, and
+        // not hours later, when its time has long passed.
         for (path, document) in self.control.list("contest/").await? {
             let slug = slug_of(&path)?;
             let channels = channels.remove(&key("channels", &slug));

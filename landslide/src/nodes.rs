@@ -287,7 +287,7 @@ impl Nodes {
     /// Reads all heartbeats and notes what they say of the clocks.
     async fn read(&self, now: Instant) -> Result<Vec<(String, Version, Heartbeat)>, StoreError> {
         let Some(control) = &self.control else { return Ok(Vec::new()) };
-        let documents = control.list("node/").await?;
+        let documents = control.peek_all("node/").await?;
         let read_at = clock::now();
         let mut all = Vec::with_capacity(documents.len());
         for (key, document) in documents {

@@ -4,7 +4,7 @@ use std::{
     future::Future,
     net::SocketAddr,
     sync::{Arc, atomic::Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result};
@@ -43,9 +43,11 @@ const LEASE_TTL: Duration = Duration::from_secs(4);
 const STANDBY: Duration = Duration::from_secs(10);
 /// On a cluster, how old a counts row may be that is shown.
 const COUNTS_AGE_MAX: Duration = Duration::from_millis(500);
-/// Batches that a worker may have under way to a cluster: one that is answered late must not hold
-/// up those after it.
-const COMMITS_IN_FLIGHT_MAX_SHARED: usize = 16;
+/// How long a node that starts puts up with a store that does not answer. Who supervises it hears
+/// of it then.
+const START_PATIENCE: Duration = Duration::from_secs(30);
+/// Pause between two tries to start, on average.
+const START_PAUSE: Duration = Duration::from_millis(500);
 /// How often networks that are not seen any more are forgotten.
 const FORGET: Duration = Duration::from_secs(60);
 /// Connections that wait in the kernel until they are accepted.
@@ -85,19 +87,22 @@ impl Running {
         };
         let sharing = Sharing::of(&settings.store);
         let nodes = if sharing.is_shared {
-            Nodes::join(Arc::clone(&store.control), identity).await?
+            patiently(|| Nodes::join(Arc::clone(&store.control), identity.clone())).await?
         } else {
             Nodes::alone(identity)
         };
         let (ballots, control) = (Arc::clone(&store.ballots), Arc::clone(&store.control));
         let metrics = Arc::new(Metrics::new());
-        let contests = Contests::load(Arc::clone(&control), sharing.pace).await?;
+        let contests =
+            patiently(async || Ok(Contests::load(Arc::clone(&control), sharing.pace).await?))
+                .await?;
         let intake_settings = IntakeSettings {
             queue_ballots_max: settings.queue_ballots_max,
             commits_in_flight_max: settings
                 .commits_in_flight_max
-                .unwrap_or(sharing.commits_in_flight_max)
+                .unwrap_or(sharing.intake.commits_in_flight_max)
                 .max(1),
+            ..sharing.intake
         };
         let tally_settings = TallySettings { schedule, ..sharing.tally_settings(nodes.name()) };
         let token = settings.admin_token.as_ref();
@@ -194,7 +199,7 @@ impl std::fmt::Debug for Running {
 pub(crate) struct Sharing {
     is_shared: bool,
     pub(crate) pace: Pace,
-    commits_in_flight_max: usize,
+    intake: IntakeSettings,
     counts_age_max: Duration,
 }
 
@@ -205,14 +210,14 @@ impl Sharing {
             Self {
                 is_shared: true,
                 pace: Pace { close_margin, definition_age_max: Some(DEFINITION_AGE_MAX) },
-                commits_in_flight_max: COMMITS_IN_FLIGHT_MAX_SHARED,
+                intake: IntakeSettings::for_cluster(),
                 counts_age_max: COUNTS_AGE_MAX,
             }
         } else {
             Self {
                 is_shared: false,
                 pace: Pace::ALONE,
-                commits_in_flight_max: IntakeSettings::default().commits_in_flight_max,
+                intake: IntakeSettings::default(),
                 counts_age_max: Duration::ZERO,
             }
         }
@@ -233,6 +238,25 @@ impl Sharing {
             TallySettings { holder, ..TallySettings::default() }
         }
     }
+}
+
+/// Tries again while the store cannot be reached: where many nodes start at the same moment, their
+/// first changes contend, and some are not answered in time.
+async fn patiently<T>(start: impl AsyncFn() -> Result<T>) -> Result<T> {
+    let until = Instant::now() + START_PATIENCE;
+    loop {
+        match start().await {
+            Err(error) if is_unavailable(&error) && Instant::now() < until => {
+                tracing::warn!(%error, "not started yet: trying again");
+                tokio::time::sleep(START_PAUSE.mul_f64(0.5 + fastrand::f64())).await;
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+fn is_unavailable(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(StoreError::Unavailable(_)))
 }
 
 fn url(address: SocketAddr, is_secure: bool) -> String {

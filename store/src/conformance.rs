@@ -49,6 +49,7 @@ macro_rules! conformance_tests {
             a_scan_sees_what_was_durable_before_it,
             a_dropped_put_harms_nothing,
             a_document_is_kept,
+            what_is_acknowledged_is_seen,
             a_conflict_writes_nothing,
             documents_are_listed_in_order,
             concurrent_swaps_lose_none,

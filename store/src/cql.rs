@@ -110,6 +110,17 @@ impl ControlStore for CqlStore {
         Box::pin(self.control.get(key))
     }
 
+    fn peek<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Document>, StoreError>> {
+        Box::pin(self.control.peek(key))
+    }
+
+    fn peek_all<'a>(
+        &'a self,
+        prefix: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<(String, Document)>, StoreError>> {
+        Box::pin(self.control.peek_all(prefix))
+    }
+
     fn list<'a>(
         &'a self,
         prefix: &'a str,

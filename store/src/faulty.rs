@@ -161,6 +161,19 @@ impl<S: ControlStore> ControlStore for FaultyStore<S> {
         faults.read(self.store.get(key)).boxed()
     }
 
+    fn peek<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Document>, StoreError>> {
+        let faults = self.draw();
+        faults.read(self.store.peek(key)).boxed()
+    }
+
+    fn peek_all<'a>(
+        &'a self,
+        prefix: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<(String, Document)>, StoreError>> {
+        let faults = self.draw();
+        faults.read(self.store.peek_all(prefix)).boxed()
+    }
+
     fn list<'a>(
         &'a self,
         prefix: &'a str,

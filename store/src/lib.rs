@@ -59,7 +59,24 @@ pub trait ControlStore: Send + Sync + 'static {
     /// The document, if there is one.
     fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Document>, StoreError>>;
 
-    /// All documents whose key starts with `prefix`, in the order of their keys.
+    /// The document as its last acknowledged change left it, or newer. Cheaper than [`Self::get`]
+    /// where many look and one writes; but a change of *unknown* outcome stays unknown: after one,
+    /// and after a [`StoreError::Conflict`], `get` says what it came to.
+    fn peek<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Document>, StoreError>> {
+        self.get(key)
+    }
+
+    /// All documents whose key starts with `prefix`, in the order of their keys, each as
+    /// [`Self::peek`] sees it.
+    fn peek_all<'a>(
+        &'a self,
+        prefix: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<(String, Document)>, StoreError>> {
+        self.list(prefix)
+    }
+
+    /// All documents whose key starts with `prefix`, in the order of their keys, each as
+    /// [`Self::get`] sees it.
     fn list<'a>(
         &'a self,
         prefix: &'a str,

@@ -29,6 +29,15 @@ pub async fn load_counts(
     control.get(&key).await?.map(|document| publish::read(&key, &document)).transpose()
 }
 
+/// The same for those who look on: see [`ControlStore::peek`].
+pub async fn peek_counts(
+    control: &dyn ControlStore,
+    contest: &Slug,
+) -> Result<Option<Counts>, StoreError> {
+    let key = publish::key(contest);
+    control.peek(&key).await?.map(|document| publish::read(&key, &document)).transpose()
+}
+
 /// Makes a final count certified, and returns the row. Of a certified one, only returns it.
 pub async fn certify(control: &dyn ControlStore, contest: &Slug) -> Result<Counts, CertifyError> {
     let key = publish::key(contest);

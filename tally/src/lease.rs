@@ -83,7 +83,8 @@ impl Lease {
             let (version, lease) = (*version, lease.clone());
             return self.write(version, lease.generation, Grant::Kept).await;
         }
-        let Some(document) = self.control.get(&self.key).await? else {
+        // Looked at again and again while another renews it; the swap is what decides.
+        let Some(document) = self.control.peek(&self.key).await? else {
             return self.write(Version::NONE, 1, Grant::New).await;
         };
         let lease: LeaseDocument = serde_json::from_slice(&document.body)
@@ -164,7 +165,7 @@ pub async fn load_lease(
     contest: &Slug,
 ) -> Result<Option<LeaseHolder>, StoreError> {
     let key = format!("lease/{contest}");
-    let Some(document) = control.get(&key).await? else { return Ok(None) };
+    let Some(document) = control.peek(&key).await? else { return Ok(None) };
     let lease: LeaseDocument = serde_json::from_slice(&document.body)
         .map_err(|error| StoreError::Corrupt(format!("{key}: {error}").into()))?;
     let LeaseDocument { holder, generation, expires_at } = lease;

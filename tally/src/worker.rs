@@ -153,7 +153,7 @@ impl Worker {
     async fn hold(&mut self) -> Result<Held, StoreError> {
         let control = &self.shared.control;
         if self.row.is_none()
-            && let Some(counts) = crate::load_counts(control.as_ref(), &self.contest).await?
+            && let Some(counts) = crate::peek_counts(control.as_ref(), &self.contest).await?
             && counts.status >= CountsStatus::Final
         {
             return Ok(Held::Finished(counts));

@@ -59,10 +59,10 @@ fn definition(hours: &str) -> Contest {
 }
 
 /// How often the store was read meanwhile.
-async fn asked_at_once<T>(
+async fn asked_at_once<A, T>(
     store: &Slow,
-    ask: impl AsyncFn() -> Option<Arc<LiveContest>>,
-    check: impl Fn(Option<Arc<LiveContest>>) -> T,
+    ask: impl AsyncFn() -> A,
+    check: impl Fn(A) -> T,
 ) -> usize {
     let before = store.lists.load(Ordering::Relaxed);
     let answers = futures_util::future::join_all((0..500).map(|_| ask())).await;
@@ -78,14 +78,14 @@ async fn what_another_node_has_made_or_opened_is_seen_by_all_who_ask_with_one_re
     let tv: Slug = "tv".parse().unwrap();
     there.put(&tv, &definition(""), |_| true).await.unwrap();
     let known = |live: Option<Arc<LiveContest>>| assert!(live.is_some());
-    let lists = asked_at_once(&store, async || here.get_fresh("tv").await, known).await;
+    let lists = asked_at_once(&store, async || here.get_fresh("tv").await.unwrap(), known).await;
     assert!(lists <= 2, "{lists} lists: a read is two");
 
     there.open(&tv).await.unwrap();
     let open = |live: Option<Arc<LiveContest>>| {
         assert_eq!(live.unwrap().contest.hours.phase(clock::now()), Phase::Open);
     };
-    let lists = asked_at_once(&store, async || here.get_fresh("tv").await, open).await;
+    let lists = asked_at_once(&store, async || here.get_fresh("tv").await.unwrap(), open).await;
     assert!(lists <= 2, "{lists} lists: a read is two");
 }
 
@@ -94,9 +94,13 @@ async fn a_store_that_is_away_is_not_asked_by_everybody() {
     let (_folder, store) = slow();
     let here = Contests::load(Arc::clone(&store) as _, SHARED).await.unwrap();
     store.is_away.store(true, Ordering::Relaxed);
-    let unknown = |live: Option<Arc<LiveContest>>| assert!(live.is_none());
-    let lists = asked_at_once(&store, async || here.get_fresh("tv").await, unknown).await;
+    // That there is no such contest would be said for good.
+    let away = |answer| assert_eq!(answer, Some(StoreAway));
+    let lists = asked_at_once(&store, async || here.get_fresh("tv").await.err(), away).await;
     assert_eq!(lists, 1);
+
+    store.is_away.store(false, Ordering::Relaxed);
+    assert!(here.get_fresh("tv").await.unwrap().is_none());
 }
 
 #[tokio::test]
@@ -106,7 +110,7 @@ async fn before_a_known_opening_the_public_costs_no_read() {
     let hours = r#","opens_at":"2100-01-01T00:00:00Z""#;
     here.put(&"tv".parse().unwrap(), &definition(hours), |_| true).await.unwrap();
     let shown = |live: Option<Arc<LiveContest>>| assert!(live.is_some());
-    assert_eq!(asked_at_once(&store, async || here.public("tv").await, shown).await, 0);
+    assert_eq!(asked_at_once(&store, async || here.public("tv").await.unwrap(), shown).await, 0);
 }
 
 #[tokio::test]

@@ -42,7 +42,7 @@ pub(crate) async fn admit_to(
     slug: &str,
 ) -> Result<(Arc<LiveContest>, Administrator), Problem> {
     let administrator = admit(worker, parts)?;
-    let live = worker.node.contests.get_fresh(slug).await.ok_or_else(Problem::no_such_contest)?;
+    let live = worker.node.contests.get_fresh(slug).await?.ok_or_else(Problem::no_such_contest)?;
     Ok((live, administrator))
 }
 

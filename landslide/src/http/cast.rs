@@ -58,7 +58,7 @@ where
     B: hyper::body::Body<Data = Bytes> + Unpin,
     B::Error: fmt::Display,
 {
-    if worker.node.contests.get_fresh(slug).await.is_none() {
+    if worker.node.contests.get_fresh(slug).await?.is_none() {
         return Err(Problem::no_such_contest());
     }
     body::check_content_type(headers, &["application/json"])?;
@@ -68,7 +68,7 @@ where
         submission.device = device_of_cookie(headers);
     }
     let recorded = record(worker, slug, &submission, headers, client).await?;
-    Ok(recorded.into_json(client.is_secure))
+    Ok(recorded.into_json(worker.node.limits.is_secure(client, headers)))
 }
 
 /// Records one ballot and returns once it is durable.

@@ -251,7 +251,7 @@ fn unnamed() -> String {
 }
 
 async fn load_audit(worker: &Worker, slug: &Slug) -> Result<Vec<AuditEntry>, Problem> {
-    let documents = worker.node.control.list(&format!("audit/{slug}/")).await;
+    let documents = worker.node.control.peek_all(&format!("audit/{slug}/")).await;
     let documents = documents.map_err(|error| store_error(&error))?;
     let first = documents.len().saturating_sub(ACTS_MAX);
     let entries = documents[first..].iter();

@@ -14,7 +14,7 @@ use hyper::{
     header::{
         ACCEPT_LANGUAGE, ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_ENCODING,
         CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderName, HeaderValue,
-        SET_COOKIE, VARY, X_CONTENT_TYPE_OPTIONS,
+        RETRY_AFTER, SET_COOKIE, VARY, X_CONTENT_TYPE_OPTIONS,
     },
 };
 
@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{
     clock,
-    contests::LiveContest,
+    contests::{LiveContest, StoreAway},
     pages::{self, Asset, ConfirmPage, Form, Language, Page, RecordedPage, Refusal, VoterPage},
     secret,
 };
@@ -93,8 +93,10 @@ pub(crate) async fn cast_embedded(
 
 /// A page that is the same for everybody, from memory if it has not changed.
 async fn voter_page(worker: &Worker, slug: &str, page: Page, headers: &HeaderMap) -> Response {
-    let live = worker.node.contests.public(slug).await;
-    let Some(live) = live else { return not_there(page) };
+    let live = match shown(worker, slug, page).await {
+        Ok(live) => live,
+        Err(said) => return said,
+    };
     let view = if page.embedded { View::VoteEmbedded } else { View::Vote };
     let public_url = worker.node.public_url.as_ref();
     kept_page(worker, &live, page, view, headers, |phase, counts| {
@@ -166,8 +168,9 @@ async fn cast_form(
     let (parts, request_body) = request.into_parts();
     let headers = &parts.headers;
     let page = visitor(&parts.uri, headers, embedded);
-    let Some(live) = worker.node.contests.get(slug).filter(|live| live.is_public()) else {
-        return not_there(page);
+    let live = match shown(worker, slug, page).await {
+        Ok(live) => live,
+        Err(said) => return said,
     };
     let client = Client::of(&parts.extensions);
     let form = match read_form(headers, request_body).await {
@@ -181,7 +184,7 @@ async fn cast_form(
     let Some(id) = form.ballot_id.filter(|_| !is_from_another_site(headers)) else {
         return match closed(&live) {
             Some(refusal) => refused_page(worker, &live, page, refusal, Some(&form.choice)),
-            None => confirm_page(&live, page, &form.choice, headers, client),
+            None => confirm_page(worker, &live, page, &form.choice, headers, client),
         };
     };
     let submission = Submission {
@@ -200,7 +203,8 @@ async fn cast_form(
                 recorded_at: recorded.recorded_at,
             };
             let response = own_page(StatusCode::CREATED, shown.render(), Some(&live), page);
-            keeping(response, recorded.new_device, client, page)
+            let is_secure = worker.node.limits.is_secure(client, headers);
+            keeping(response, recorded.new_device, is_secure, page)
         }
         Err(problem) => {
             let refusal = refusal(&problem, &live);
@@ -218,6 +222,7 @@ async fn cast_form(
 /// The choice to confirm, under a new ballot id. The device is fixed here, too: whoever comes back
 /// after a lost answer and chooses again is still one voter.
 fn confirm_page(
+    worker: &Worker,
     live: &LiveContest,
     page: Page,
     choice: &Slug,
@@ -230,7 +235,7 @@ fn confirm_page(
     let response = own_page(StatusCode::OK, shown.render(), Some(live), page);
     let known = cast::device_of_cookie(headers);
     let device = known.is_none().then(|| live.key.device_of_ballot(ballot_id));
-    keeping(response, device, client, page)
+    keeping(response, device, worker.node.limits.is_secure(client, headers), page)
 }
 
 /// The same ballot again, after an outcome that nobody knows.
@@ -271,9 +276,14 @@ fn refused_page(
 }
 
 /// Lets the browser keep its device.
-fn keeping(mut response: Response, device: Option<Device>, client: Client, page: Page) -> Response {
+fn keeping(
+    mut response: Response,
+    device: Option<Device>,
+    is_secure: bool,
+    page: Page,
+) -> Response {
     if let Some(device) = device {
-        let cookie = cast::cookie_of_device(device, client.is_secure, page.embedded);
+        let cookie = cast::cookie_of_device(device, is_secure, page.embedded);
         response.headers_mut().insert(SET_COOKIE, cookie);
     }
     response
@@ -380,6 +390,25 @@ fn file(asset: &Asset, kept: &'static str, headers: &HeaderMap) -> Response {
     headers.insert(CACHE_CONTROL, HeaderValue::from_static(kept));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
+}
+
+/// A contest that the public may know of, or the page that says why it is not shown.
+pub(super) async fn shown(
+    worker: &Worker,
+    slug: &str,
+    page: Page,
+) -> Result<Arc<LiveContest>, Response> {
+    match worker.node.contests.public(slug).await {
+        Ok(Some(live)) => Ok(live),
+        Ok(None) => Err(not_there(page)),
+        Err(StoreAway) => {
+            let html = pages::not_now(page);
+            let mut response = own_page(StatusCode::SERVICE_UNAVAILABLE, html, None, page);
+            let seconds = HeaderValue::from(fastrand::u16(1..=4));
+            response.headers_mut().insert(RETRY_AFTER, seconds);
+            Err(response)
+        }
+    }
 }
 
 pub(super) fn not_there(page: Page) -> Response {

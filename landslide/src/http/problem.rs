@@ -9,6 +9,8 @@ use hyper::{
 use serde::Serialize;
 use serde_json::json;
 
+use crate::contests::StoreAway;
+
 /// A refusal, as the edge says it. Status and title follow from the type.
 #[derive(Clone, Debug)]
 pub(crate) struct Problem {
@@ -113,6 +115,12 @@ impl ProblemKind {
     /// Its URI.
     pub(crate) fn uri(self) -> String {
         format!("urn:landslide:problem:{}", self.name())
+    }
+}
+
+impl From<StoreAway> for Problem {
+    fn from(_: StoreAway) -> Self {
+        Self::new(ProblemKind::StoreUnavailable, "The store is away. Try again.")
     }
 }
 

@@ -48,7 +48,7 @@ pub(crate) async fn contest(
     InPath(slug): InPath,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let live = worker.node.contests.public(&slug).await;
+    let live = worker.node.contests.public(&slug).await?;
     let live = live.ok_or_else(Problem::no_such_contest)?;
     let etag = live.etag().to_string();
     let mut response = if matches(&headers, &etag) {
@@ -166,7 +166,7 @@ pub(crate) fn results_json(counts: &Counts) -> Vec<u8> {
 
 /// The contest and its counts, if the public may see them now.
 async fn visible(node: &Node, slug: &str) -> Result<(Slug, Option<Arc<Counts>>), Problem> {
-    let live = node.contests.public(slug).await;
+    let live = node.contests.public(slug).await?;
     let live = live.ok_or_else(Problem::no_such_contest)?;
     let counts = node.counts(&live.slug).await?;
     if !is_visible(&live, counts.as_deref()) {

@@ -21,7 +21,7 @@ use super::{
     InPath,
     client::Client,
     page_cache::View,
-    pages::{kept_page, not_there, visitor},
+    pages::{kept_page, shown, visitor},
     problem::{Problem, ProblemKind},
     public::matches,
     server::{SharedWorker, Worker},
@@ -49,8 +49,10 @@ pub(crate) async fn results(
     headers: HeaderMap,
 ) -> Response {
     let page = visitor(&uri, &headers, false);
-    let live = worker.node.contests.public(&slug).await;
-    let Some(live) = live else { return not_there(page) };
+    let live = match shown(&worker, &slug, page).await {
+        Ok(live) => live,
+        Err(said) => return said,
+    };
     let public_url = worker.node.public_url.as_ref();
     kept_page(&worker, &live, page, View::Results, &headers, |phase, counts| {
         let (contest, definition) = (&live.slug, &live.contest);
@@ -68,8 +70,10 @@ pub(crate) async fn wall(
     headers: HeaderMap,
 ) -> Response {
     let page = visitor(&uri, &headers, false);
-    let live = worker.node.contests.public(&slug).await;
-    let Some(live) = live else { return not_there(page) };
+    let live = match shown(&worker, &slug, page).await {
+        Ok(live) => live,
+        Err(said) => return said,
+    };
     let public_url = worker.node.public_url.as_ref();
     let look = WallLook::of_query(uri.query().unwrap_or_default());
     kept_page(&worker, &live, page, View::Wall(look), &headers, |phase, counts| {
@@ -107,7 +111,7 @@ pub(crate) async fn card(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let live = worker.node.contests.public(&slug).await;
+    let live = worker.node.contests.public(&slug).await?;
     let live = live.ok_or_else(Problem::no_such_contest)?;
     let page = visitor(&uri, &headers, false);
     let text = crate::pages::card_text(page, &live.contest, worker.node.public_url.as_ref());
@@ -129,7 +133,7 @@ pub(crate) async fn card(
 }
 
 async fn public_slug(worker: &Worker, slug: &str) -> Result<Slug, Problem> {
-    let live = worker.node.contests.public(slug).await;
+    let live = worker.node.contests.public(slug).await?;
     live.map(|live| live.slug.clone()).ok_or_else(Problem::no_such_contest)
 }
 

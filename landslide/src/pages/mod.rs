@@ -31,7 +31,7 @@ pub(crate) use show::card_text;
 pub(crate) use show::{ResultsPage, WallLook, WallPage};
 
 mod voter;
-pub(crate) use voter::{ConfirmPage, Page, RecordedPage, VoterPage, contests, not_found};
+pub(crate) use voter::{ConfirmPage, Page, RecordedPage, VoterPage, contests, not_found, not_now};
 
 use std::collections::BTreeSet;
 

@@ -71,6 +71,12 @@ pub(crate) fn not_found(page: Page) -> String {
     render(&MessageTemplate { page, heading, text })
 }
 
+/// What is said while the store cannot be read.
+pub(crate) fn not_now(page: Page) -> String {
+    let (heading, text) = (page.say("not_now"), page.say("not_now_text"));
+    render(&MessageTemplate { page, heading, text })
+}
+
 /// The page at `/c/{contest}`, and the same page again after a form that was not recorded.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct VoterPage<'a> {

@@ -1,5 +1,7 @@
 //! What [`ControlStore`] promises.
 
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
 use super::{ballots::refusal, *};
 use crate::{DOCUMENT_BYTES_MAX, DOCUMENT_KEY_BYTES_MAX};
 
@@ -15,6 +17,52 @@ pub async fn a_document_is_kept(backend: &impl Backend) {
         version = next;
         assert_eq!(get(&*store, &key).await, Some(Document { version, body: body.into() }));
     }
+}
+
+/// Whoever looks after a change was acknowledged sees it, or a later one, however it looks; and what
+/// was seen once does not go away.
+pub async fn what_is_acknowledged_is_seen(backend: &impl Backend) {
+    let (store, key) = (backend.open().await, name("seen"));
+    let (acknowledged, done) = (AtomicU64::new(0), AtomicBool::new(false));
+    let write = async {
+        let mut version = Version::NONE;
+        for n in 0..20 {
+            version = swap(&*store, &key, version, &format!("{n}")).await.expect("one writes");
+            acknowledged.store(version.0, Ordering::SeqCst);
+        }
+        done.store(true, Ordering::SeqCst);
+    };
+    let look = async {
+        let mut seen = 0;
+        while !done.load(Ordering::SeqCst) {
+            let before = acknowledged.load(Ordering::SeqCst);
+            let peeked = version_of(peek(&*store, &key).await);
+            assert!(peeked >= before.max(seen), "{peeked} after {before} and {seen}");
+            let listed = peek_all(&*store, &key).await.pop().map(|(_, document)| document);
+            let listed = version_of(listed);
+            assert!(listed >= peeked, "{listed} after {peeked}");
+            seen = listed;
+            tokio::task::yield_now().await;
+        }
+    };
+    futures_util::future::join(write, look).await;
+    let last = get(&*store, &key).await;
+    assert_eq!(peek(&*store, &key).await, last);
+}
+
+fn version_of(document: Option<Document>) -> u64 {
+    document.map_or(0, |document| document.version.0)
+}
+
+async fn peek(store: &impl ControlStore, key: &str) -> Option<Document> {
+    for _ in 0..TRIES_MAX {
+        match store.peek(key).await {
+            Ok(document) => return document,
+            Err(StoreError::Unavailable(_)) => pause().await,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    panic!("the store stays away");
 }
 
 /// A swap of a version that is not the document's is a conflict, and writes nothing.
@@ -54,6 +102,7 @@ pub async fn documents_are_listed_in_order(backend: &impl Backend) {
         let expected: Vec<_> = keys.iter().filter(|key| key.starts_with(&prefix)).collect();
         assert_eq!(listed.iter().map(|(key, _)| key).collect::<Vec<_>>(), expected, "{prefix}");
         assert!(listed.iter().all(|(key, document)| document.body == key), "{listed:?}");
+        assert_eq!(peek_all(&*store, &prefix).await, listed, "{prefix}");
     }
 }
 
@@ -109,6 +158,17 @@ pub async fn bad_documents_are_invalid(backend: &impl Backend) {
     let body = "x".repeat(DOCUMENT_BYTES_MAX);
     swap(&*store, &key, Version::NONE, &body).await.expect("the largest is kept");
     assert!(get(&*store, &key).await.is_some_and(|document| document.body == body));
+}
+
+async fn peek_all(store: &impl ControlStore, prefix: &str) -> Vec<(String, Document)> {
+    for _ in 0..TRIES_MAX {
+        match store.peek_all(prefix).await {
+            Ok(documents) => return documents,
+            Err(StoreError::Unavailable(_)) => pause().await,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    panic!("the store stays away");
 }
 
 async fn list(store: &impl ControlStore, prefix: &str) -> Vec<(String, Document)> {

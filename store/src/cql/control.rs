@@ -34,6 +34,7 @@ const AFTER_ALL: char = '~';
 pub(super) struct Control {
     session: Arc<Session>,
     get: Request,
+    peek: Request,
     put_name: Request,
     names: Request,
     create: Request,
@@ -46,6 +47,7 @@ impl Control {
         keyspace: &str,
     ) -> Result<Self, ConnectError> {
         let nodes = Coordinators::new();
+        let select = format!("SELECT version, body FROM \"{keyspace}\".documents WHERE key = ?");
         let prepare = async |consistency, cql: String| {
             Request::prepare(session, cql, consistency, TIMEOUT, &nodes).await
         };
@@ -53,11 +55,10 @@ impl Control {
             session: Arc::clone(session),
             // A serial read finishes a transaction that its writer left half done, so that what
             // is read once is read ever after.
-            get: prepare(
-                Serial,
-                format!("SELECT version, body FROM \"{keyspace}\".documents WHERE key = ?"),
-            )
-            .await?,
+            get: prepare(Serial, select.clone()).await?,
+            // A serial read is a transaction too, and holds up its document's writer. This one
+            // does not: an acknowledged change is on a quorum, and any other quorum sees it.
+            peek: prepare(Quorum, select).await?,
             put_name: prepare(
                 Quorum,
                 format!("INSERT INTO \"{keyspace}\".names (part, key) VALUES (?, ?)"),
@@ -90,11 +91,19 @@ impl Control {
     }
 
     pub(super) async fn get(&self, key: &str) -> Result<Option<Document>, StoreError> {
+        self.read(&self.get, key).await
+    }
+
+    pub(super) async fn peek(&self, key: &str) -> Result<Option<Document>, StoreError> {
+        self.read(&self.peek, key).await
+    }
+
+    async fn read(&self, how: &Request, key: &str) -> Result<Option<Document>, StoreError> {
         // Under a key that cannot be, there is nothing; the cluster would call some an error.
         if check_document(key, &[]).is_err() {
             return Ok(None);
         }
-        let answer = self.get.execute(&self.session, (key,)).await?;
+        let answer = how.execute(&self.session, (key,)).await?;
         let rows = answer.into_rows_result().map_err(corrupt)?;
         let row = rows.maybe_first_row::<(i64, Bytes)>();
         let row = row.map_err(|error| corrupt(format!("the document {key}: {error}")))?;
@@ -108,8 +117,23 @@ impl Control {
     /// Each document is as it was at some moment of the call; all that were there before it are
     /// in the list.
     pub(super) async fn list(&self, prefix: &str) -> Result<Vec<(String, Document)>, StoreError> {
+        self.read_all(&self.get, prefix).await
+    }
+
+    pub(super) async fn peek_all(
+        &self,
+        prefix: &str,
+    ) -> Result<Vec<(String, Document)>, StoreError> {
+        self.read_all(&self.peek, prefix).await
+    }
+
+    async fn read_all(
+        &self,
+        how: &Request,
+        prefix: &str,
+    ) -> Result<Vec<(String, Document)>, StoreError> {
         let documents = stream::iter(self.names(prefix).await?).map(async |key| {
-            let document = self.get(&key).await?;
+            let document = self.read(how, &key).await?;
             Ok::<_, StoreError>(document.map(|document| (key, document)))
         });
         documents

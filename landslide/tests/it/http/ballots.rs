@@ -219,3 +219,19 @@ fn a_contest_opens_and_closes_by_itself() {
     assert_eq!(counts["total"], acknowledged);
     assert_eq!(counts["closed_at"], closes_at.to_string());
 }
+
+#[test]
+fn behind_a_proxy_that_ends_tls_the_device_is_kept_for_secure_connections() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let node = Node::start(&data, &["--trusted-proxies", "127.0.0.0/8"]);
+    node.contest("tv", json!({}));
+    let set = |scheme: &str| {
+        let request = node.request("POST", "/v1/contests/tv/ballots");
+        let request = request.header("X-Forwarded-Proto", scheme);
+        let reply = request.json(&json!({"choice": "a"})).send();
+        reply.header("set-cookie").unwrap().to_owned()
+    };
+    assert!(set("https").contains("; Secure"));
+    assert!(!set("http").contains("Secure"));
+}
