@@ -55,6 +55,11 @@ def per_vote(amount, votes):
     return None if amount is None or not votes else amount / votes
 
 
+def other_work(busy, own, elapsed, processors):
+    """The share of the processors that programs took which are no part of the lab."""
+    return round(max(0.0, busy - own) / (elapsed * processors), 3)
+
+
 def spread(values):
     """Median, lowest and highest; None where nothing was measured."""
     values = [value for value in values if value is not None]

@@ -4,6 +4,8 @@ import chart
 from designs import BASE, DESIGNS
 from turn import FAULTS
 
+# Above this share of the processors for other programs, speeds are no result.
+OTHER_WORK_MAX = 0.05
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
 
@@ -121,9 +123,10 @@ def publish(about, results, docs):
         f"heap, two servers, the load with {about['connections']} connections). Medians, with the "
         f"lowest and the highest round in brackets; a ratio is of the two designs' turns in the "
         f"same round; the quiet load is {about['steady_rate']} votes a second.")
-    if about.get("load_before", 0) > 1:
-        measured_at += (f" **The machine had other work (load average {about['load_before']}): the "
-                        f"speeds are too low, and only what went wrong is worth reading.**")
+    # Figures of before this was measured were of a busy machine.
+    if about.get("other_work", 1.0) > OTHER_WORK_MAX:
+        measured_at += (" **Other programs kept the processors busy: the speeds are too low, and only "
+                        "what went wrong is worth reading.**")
     parts = ["", measured_at, "", markdown(speed_table(results)), "",
              "Under faults, all rounds together:", "", markdown(fault_table(results)), ""]
     page.write_text(before + BEGIN + "\n".join(parts) + END + after)

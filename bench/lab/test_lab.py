@@ -94,6 +94,16 @@ def all_results():
     return results
 
 
+class OtherWork(unittest.TestCase):
+    def test_it_is_what_was_spent_and_not_by_us(self):
+        self.assertEqual(figures.other_work(busy=150.0, own=90.0, elapsed=100.0, processors=2), 0.3)
+        # Clocks of different fineness.
+        self.assertEqual(figures.other_work(busy=89.9, own=90.0, elapsed=100.0, processors=2), 0.0)
+
+    def test_without_the_base_there_is_no_ratio(self):
+        self.assertIsNone(figures.summary([a_round(5.0)], [])["ratio"])
+
+
 class Results(unittest.TestCase):
     def test_ratios_are_of_the_same_round(self):
         ratio = all_results()["batches"]["ratio"]
@@ -120,7 +130,7 @@ class Results(unittest.TestCase):
 
     def test_publishing_replaces_the_figures_and_nothing_else(self):
         about = {"at": "now", "revision": "abc", "rounds": 2, "processors": 2, "heap": "1G",
-                 "connections": 5, "steady_rate": 3}
+                 "connections": 5, "steady_rate": 3, "other_work": 0.01}
         with tempfile.TemporaryDirectory() as folder:
             docs = pathlib.Path(folder)
             docs.joinpath("designs.md").write_text(f"a\n{page.BEGIN}\nold\n{page.END}\nz\n")
@@ -130,6 +140,9 @@ class Results(unittest.TestCase):
             self.assertTrue(text.startswith(f"a\n{page.BEGIN}\n"), text)
             self.assertTrue(text.endswith(f"{page.END}\nz\n"), text)
             self.assertNotIn("old", text)
+            self.assertNotIn("kept the processors busy", text)
+            page.publish({**about, "other_work": 0.4}, all_results(), docs)
+            self.assertIn("kept the processors busy", docs.joinpath("designs.md").read_text())
             self.assertIn("| (e) batches (Landslide) | 20,000 |", text)
             docs.joinpath("designs.md").write_text("no marks")
             self.assertRaises(SystemExit, page.publish, about, all_results(), docs)
