@@ -2,8 +2,9 @@
 // the content security policy, requests to foreign hosts.
 
 import assert from "node:assert/strict";
-import { before, after } from "node:test";
+import { after, afterEach, before } from "node:test";
 import { axeSource, playwright } from "./modules.mjs";
+import { proxy } from "./proxy.mjs";
 import { PATIENCE_MILLIS, start } from "./server.mjs";
 
 const ARGS = [
@@ -26,17 +27,29 @@ export const launch = ({ args } = {}) => playwright.chromium.launch(launchOption
 
 /**
  * A node and a browser for the tests of one file; they are there once the first test runs.
- * @param {{server?: Parameters<typeof start>[0], launch?: Parameters<typeof launch>[0]}} [options]
- * @returns {{server: import("./server.mjs").Server, browser: import("playwright-core").Browser}}
+ * @param {object} [options]
+ * @param {Parameters<typeof start>[0]} [options.server]
+ * @param {Parameters<typeof launch>[0]} [options.launch]
+ * @param {boolean} [options.net] with a network that misbehaves in between, see `proxy.mjs`
+ * @returns {{server: import("./server.mjs").Server, browser: import("playwright-core").Browser, net: any}}
  */
 export function stage(options = {}) {
   const it = {};
   before(async () => {
     it.server = await start(options.server);
     it.browser = await launch(options.launch);
+    if (options.net) it.net = await proxy(it.server);
+  });
+  // What a case that went red leaves behind is not the next one's trouble.
+  afterEach(async () => {
+    for (const context of it.browser.contexts()) await context.close();
+    if (it.net) it.net.rule = () => "pass";
+    await it.net?.listen();
+    if (!it.server.isRunning) await it.server.restart();
   });
   after(async () => {
     await it.browser?.close();
+    await it.net?.stop();
     await it.server?.stop();
   });
   return it;

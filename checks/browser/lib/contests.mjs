@@ -1,6 +1,7 @@
 // Contests in every state that a page can show, with votes in those that have any.
 
-import { until } from "./server.mjs";
+import { spawn } from "node:child_process";
+import { TOKEN, until } from "./server.mjs";
 
 const SERIES = {
   "game-of-thrones": "Game of Thrones", "breaking-bad": "Breaking Bad", "stranger-things": "Stranger Things",
@@ -15,7 +16,8 @@ const SONGS = Array.from({ length: 40 }, (_, n) => ({ choice: `song-${n + 1}`, t
 /** Votes for choice after choice: many for the first, fewer for each that follows. */
 const LANDSLIDE = [93, 41, 29, 22, 14, 9, 6, 3, 2, 1];
 
-const away = (millis) => new Date(Date.now() + millis).toISOString();
+/** To the minute, as people set hours. */
+const away = (millis) => `${new Date(Date.now() + millis).toISOString().slice(0, 16)}:00Z`;
 const HOUR = 3_600_000;
 
 /** A definition as it is put; all that is not said is as for a contest that has been open for an hour. */
@@ -54,6 +56,25 @@ export async function vote(server, contest, choice) {
   const headers = { "content-type": "application/json" };
   const response = await fetch(`${server.url}/v1/contests/${contest}/ballots`, { method: "POST", headers, body });
   if (response.status !== 201) throw new Error(`${response.status}: ${await response.text()}`);
+}
+
+/**
+ * Lets `landslide bench` vote until this process ends, or `stop()` of what it gives.
+ * @param {import("./server.mjs").Server} server @param {string} contest @param {string[]} more words of its command line
+ */
+export function busy(server, contest, ...more) {
+  const words = ["bench", "--url", server.url, "--contest", contest, "--rate", "40", "--duration", "30m", "--no-check", ...more];
+  const env = { ...process.env, LANDSLIDE_ADMIN_TOKEN: TOKEN };
+  const child = spawn(server.binary, words, { env, stdio: "ignore" });
+  const ended = new Promise((done) => child.once("exit", done));
+  const stop = async () => {
+    child.kill("SIGTERM");
+    await ended;
+  };
+  // It neither keeps this process, nor outlives it.
+  child.unref();
+  process.once("exit", () => child.kill("SIGKILL"));
+  return { stop };
 }
 
 async function voteAll(server, contest, choices) {

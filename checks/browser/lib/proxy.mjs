@@ -43,9 +43,14 @@ export async function proxy(server, rule = () => "pass") {
       await new Promise((done) => (http ? http.close(done) : done()));
       http = null;
     },
-    /** Listens again. */
+    /** Listens again, if it does not. */
     listen: () => new Promise((done, failed) => {
-      http = createServer((request, reply) => void pass(request, reply).catch(() => reply.destroy()));
+      if (http) return done(it);
+      http = createServer((request, reply) => void pass(request, reply).catch((error) => {
+        // A node that is gone is the network's business; a fault of this file or of a rule is not.
+        if (!error.code) console.error(error);
+        reply.destroy();
+      }));
       http.once("error", failed);
       http.listen(port, "127.0.0.1", () => done(it));
     }),

@@ -8,6 +8,7 @@
  * @property {string} path
  * @property {string} [language] of the visitor
  * @property {boolean} [script] false: without
+ * @property {boolean} [signedIn] as an administrator
  * @property {(page: import("playwright-core").Page) => Promise<unknown>} [ready] brings it into the state
  * @property {(page: import("playwright-core").Page) => Promise<unknown>} [before] before the page is loaded
  */
@@ -65,7 +66,7 @@ const wall = [
   { name: "wall-soon", path: "/c/later/wall?theme=light" },
   { name: "wall-final", path: "/c/ended-final/wall" },
   { name: "wall-arabic", path: "/c/arabic/wall", language: "ar" },
-].map((scene) => ({ group: "wall", ready: (page) => page.waitForLoadState("networkidle").catch(() => {}), ...scene }));
+].map((scene) => ({ group: "wall", ready: seen("#address:not(:empty)"), ...scene }));
 
 /** Somebody is signed in, and the page has what it shows. */
 const live = async (page) => {
@@ -82,7 +83,7 @@ async function conflict(page) {
     const path = "/v1/admin/contests/draft";
     const { csrf } = await (await fetch("/admin/session")).json();
     const definition = await (await fetch(path)).json();
-    const body = JSON.stringify({ ...definition, title: `Theirs ${Math.random()}` });
+    const body = JSON.stringify({ ...definition, title: definition.title === "Theirs" ? "Theirs again" : "Theirs" });
     await fetch(path, { method: "PUT", body, headers: { "content-type": "application/json", "x-csrf-token": csrf } });
   });
   await page.fill("#title", "Mine");
@@ -117,7 +118,7 @@ const signedIn = [
   { name: "console-ask-certify", path: "/admin/contests/ended-final", ready: asked("#certify:not([disabled])") },
   { name: "console-protocol", path: "/admin/contests/ended-certified/protocol", ready: seen("#print:not([hidden])") },
   { name: "console-interim", path: "/admin/contests/tv/protocol", ready: seen("#print:not([hidden])") },
-].map((scene) => ({ group: "console", ...scene }));
+].map((scene) => ({ group: "console", signedIn: true, ...scene }));
 
 /** @type {Scene[]} */
 const others = [
@@ -125,12 +126,29 @@ const others = [
   { name: "docs", group: "docs", path: "/docs", ready: seen(".swagger-ui .opblock") },
 ];
 
-/** Those that need nobody signed in. */
-export const open = [...voter, ...show, ...wall, ...others];
-/** Those that only an administrator sees. */
-export const closed = signedIn;
+/** All of them. */
+export const every = [...voter, ...show, ...wall, ...others, ...signedIn];
 
-/** Signs a page's browser in. @param {import("playwright-core").Page} page @param {import("./server.mjs").Server} server */
+/**
+ * Brings a new page into the scene.
+ * @param {{context: import("playwright-core").BrowserContext, page: import("playwright-core").Page}} view
+ * @param {import("./server.mjs").Server} server with the contests of `makeContests`
+ * @param {Scene} scene
+ */
+export async function reach({ context, page }, server, { path, signedIn, before, ready }) {
+  if (signedIn) await signInto(context, server);
+  await before?.(page);
+  await page.goto(server.url + path);
+  await ready?.(page);
+}
+
+/** Signs a browser in, without the page for it. @param {import("playwright-core").BrowserContext} context @param {import("./server.mjs").Server} server */
+export async function signInto(context, server, name = "Zoë") {
+  const answer = await context.request.post(`${server.url}/admin/session`, { data: { token: server.token, name } });
+  if (!answer.ok()) throw new Error(`not signed in: ${await answer.text()}`);
+}
+
+/** Signs in as a person does. @param {import("playwright-core").Page} page @param {import("./server.mjs").Server} server */
 export async function signIn(page, server, name = "Zoë") {
   await page.goto(`${server.url}/admin`);
   await page.fill("#token", server.token);

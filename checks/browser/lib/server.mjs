@@ -68,6 +68,10 @@ export class Server {
     });
   }
 
+  get isRunning() {
+    return running.has(this.child);
+  }
+
   /** What it said last. */
   log() {
     return readFileSync(join(this.folder, "node.log"), "utf8").slice(-4000);
@@ -111,14 +115,14 @@ export class Server {
 
   /** On the same folder and port; one that still runs is ended in order first. */
   async restart() {
-    if (running.has(this.child)) await this.end();
+    if (this.isRunning) await this.end();
     await this.launch();
   }
 
   /** Ends it in order, and removes its folder. */
   async stop() {
     try {
-      if (running.has(this.child)) await this.end();
+      if (this.isRunning) await this.end();
     } finally {
       rmSync(this.folder, { recursive: true, force: true });
     }
@@ -157,6 +161,12 @@ export async function contest(server, { slug = `c${(contests += 1)}`, draft = fa
   if (!draft && !overrides.opens_at) await server.must(`contests/${slug}/open`, { method: "POST" });
   const kept = await server.must(`contests/${slug}`);
   return { slug, path: `/c/${slug}`, url: `${server.url}/c/${slug}`, definition: kept };
+}
+
+/** Closes a contest by hand, and waits until it has closed. */
+export async function close(server, slug) {
+  const { closes_at } = await server.must(`contests/${slug}/close`, { method: "POST" });
+  await until(`${slug} has closed`, async () => (await server.now()) >= Date.parse(closes_at));
 }
 
 /** Some minutes from now, as a definition writes it. @param {number} minutes */
