@@ -46,7 +46,8 @@ document.querySelector("#again button")?.addEventListener("click", () => {
   const last = outbox.state.last;
   if (changeable && last) check(last.choice);
   render();
-  /** @type {HTMLElement | null | undefined} */ (form?.querySelector("input:checked, input[name=choice]"))?.focus();
+  const wanted = form?.querySelector("input:checked") ?? form?.querySelector("input[name=choice]");
+  /** @type {HTMLElement | null | undefined} */ (wanted)?.focus();
 });
 for (const name of ["online", "offline"]) addEventListener(name, () => render());
 document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && look());
