@@ -1,31 +1,12 @@
-// For everybody: axe-core on every page and state, the keyboard alone, and what a screen reader hears.
+// For everybody: the keyboard alone, what a screen reader hears, and less motion.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { axe, page, stage } from "./lib/browser.mjs";
+import { page, stage } from "./lib/browser.mjs";
 import { contest, until } from "./lib/server.mjs";
-import { show, STATE_NAMES } from "./lib/states.mjs";
 import { counted, CUT_OFF, message, recorded, vote, waiting } from "./lib/voter.mjs";
 
 const it = stage({ net: true });
-
-for (const locale of ["en-GB", "ar"]) {
-  test(`access: axe-core finds nothing, light and dark, in ${locale}`, async (t) => {
-    const view = await page(it.browser, { locale, width: 360, height: 780 });
-    const found = [];
-    for (const name of STATE_NAMES) {
-      await show(name, it.server, view, async (tab) => {
-        for (const colorScheme of ["light", "dark"]) {
-          await tab.emulateMedia({ colorScheme });
-          await axe(tab, `${name}, ${colorScheme}`).catch(({ message }) => found.push(message));
-        }
-      });
-    }
-    assert.deepEqual(found, []);
-    await view.close();
-    t.diagnostic(`axe-core: ${STATE_NAMES.length} pages and states in two colour schemes, no finding (${locale})`);
-  });
-}
 
 /** What has the focus, and the line around it (its label's, where that shows it). */
 const focus = (page) => page.evaluate(() => {
