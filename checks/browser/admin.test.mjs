@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
 import { page, stage } from "./lib/browser.mjs";
-import { busy, counted } from "./lib/contests.mjs";
+import { busy, counted, sendAsGateway, vote } from "./lib/contests.mjs";
 import { wordsOf } from "./lib/pdf.mjs";
 import { signIn, signInto } from "./lib/scenes.mjs";
 import { contest, until } from "./lib/server.mjs";
@@ -40,9 +40,20 @@ test("admin: from the sign-in to the printed protocol, while bench votes", { tim
   await tab.fill("#contest", "life");
   await tab.fill("#choices", "Ada");
   await tab.click("#save");
-  await says(view, "#problem", "2");
+  await tab.waitForSelector("#choices[aria-invalid=true]");
+  const wrong = await text(view, "#choices-wrong");
+  assert.equal(wrong, await text(view, "#problem"));
+  assert.match(await tab.getAttribute("#choices", "aria-describedby"), /^choices-wrong choices-hint$/);
   assert.equal(await tab.evaluate(() => document.activeElement?.id), "choices");
   view.allow(/status of 422/);
+  await tab.fill("#choices", "Ada\nBob");
+  await tab.fill("#shards", "16");
+  await tab.fill("#opens", "2031-01-01T20:00");
+  await tab.fill("#closes", "2031-01-01T19:00");
+  await tab.click("#save");
+  await tab.waitForSelector("#closes[aria-invalid=true], #opens[aria-invalid=true]");
+  assert.equal(await tab.locator("[aria-invalid]").count(), 1, "only what is wrong now");
+  for (const id of ["#opens", "#closes"]) await tab.fill(id, "");
   await tab.fill("#choices", "Ada\nbob | Bob | the second\nعمر\nZoe");
   await tab.selectOption("#policy", "one");
   await tab.click("#save");
@@ -64,7 +75,7 @@ test("admin: from the sign-in to the printed protocol, while bench votes", { tim
   assert.match(await text(view, "#ask-text"), /4 choices, 16 shards, results hidden/);
   await yes(view, "Open voting");
   await shown(view, "#close");
-  const { stop } = busy(it.server, "life", "--choices", "uniform");
+  const { stop } = busy(it.server, "life", 40, "--choices", "uniform");
   await tab.click("text=Edit");
   await tab.waitForFunction(() => document.getElementById("title")?.value);
   for (const id of ["#choices", "#policy", "#shards", "#opens"]) assert.ok(await tab.isDisabled(id), `${id} is frozen`);
@@ -242,5 +253,27 @@ test("admin: results revealed are seen, and hidden again are gone", async () => 
   await yes(view, "Really");
   await says(view, "#progress", "Saved.");
   await until("they are not public any more", async () => (await status()) === 403);
+  await view.close();
+});
+
+test("admin: votes by channel, as numbers, as lines, and as a table", async () => {
+  const { slug } = await contest(it.server);
+  const view = await console_(`/admin/contests/${slug}`);
+  await vote(it.server, slug, "dark");
+  await says(view, "#channels", "web");
+  assert.ok(await view.page.isHidden("#chart-channels"), "one channel alone has the line of all");
+  await sendAsGateway(it.server, slug, "sms", Array(5).fill("dark"));
+  await shown(view, "#chart-channels");
+  const channels = () => view.page.$$eval("#channels tr", (rows) => rows.map((row) => /** @type {HTMLTableRowElement} */ (row).innerText.split(/\s+/).filter(Boolean).slice(0, 2).join(" ")));
+  assert.deepEqual(await channels(), ["sms 5", "web 1"]);
+  await view.page.waitForFunction(() => /now sms [\d.]+\/s, web [\d.]+\/s, peak/.test(document.querySelector("#chart-channels .plot")?.getAttribute("aria-label") ?? ""));
+  await view.page.click("#chart-channels summary");
+  assert.deepEqual(await view.page.locator("#chart-channels thead th").allTextContents(), ["Through", "sms/s", "web/s", "Recorded"]);
+  // All five came in one stretch: five over its seconds.
+  const rates = (await view.page.locator("#chart-channels tbody td:nth-child(2)").allTextContents()).filter((rate) => Number(rate) > 0);
+  assert.equal(rates.length, 1, `one stretch with votes by sms: ${rates}`);
+  await view.page.reload();
+  await shown(view, "#chart-channels");
+  assert.deepEqual(await channels(), ["sms 5", "web 1"], "and so it was kept");
   await view.close();
 });

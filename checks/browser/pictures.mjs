@@ -16,7 +16,10 @@ const STUDIO = { width: 1920, height: 1080 };
 const it = stage();
 let made;
 /** Once for all, and after the node is there. */
-const contests = () => (made ??= makeContests(it.server).then(() => busy(it.server, "tv")));
+const contests = () => (made ??= makeContests(it.server).then(() => {
+  busy(it.server, "tv", 40);
+  busy(it.server, "tv", 12, "--gateway", "sms", "--batch", "6");
+}));
 
 for (const scene of every) {
   const isWall = scene.group === "wall";

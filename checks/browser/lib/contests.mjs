@@ -41,6 +41,7 @@ export async function makeContests(server) {
   for (const [contest, json] of all) await server.must(`contests/${contest}`, { json });
   const open = all.filter(([, { opens_at }]) => opens_at && Date.parse(opens_at) < Date.now());
   await Promise.all(open.map(([contest, { choices }]) => voteAll(server, contest, choices)));
+  await sendAsGateway(server, "tv", "sms", Array(30).fill("the-wire"));
   for (const contest of ["ended-final", "ended-certified"]) await server.must(`contests/${contest}/close`, { method: "POST" });
   for (const contest of ["ended-final", "ended-certified"]) await counted(server, contest, ({ status }) => status === "final");
   await server.must("contests/ended-certified/certify", { method: "POST" });
@@ -59,11 +60,32 @@ export async function vote(server, contest, choice) {
 }
 
 /**
- * Lets `landslide bench` vote until this process ends, or `stop()` of what it gives.
- * @param {import("./server.mjs").Server} server @param {string} contest @param {string[]} more words of its command line
+ * One batch of a gateway's, each of a voter of its own.
+ * @param {import("./server.mjs").Server} server @param {string} contest @param {string} channel @param {string[]} choices
  */
-export function busy(server, contest, ...more) {
-  const words = ["bench", "--url", server.url, "--contest", contest, "--rate", "40", "--duration", "30m", "--no-check", ...more];
+export async function sendAsGateway(server, contest, channel, choices) {
+  const { key } = await server.must(`contests/${contest}/channels`, { method: "POST", json: { channel } });
+  const lines = choices.map((choice, n) => JSON.stringify({ ballot_id: ballotId(), voter: `${Date.now()}-${n}`, choice, channel }));
+  const headers = { "content-type": "application/x-ndjson", authorization: `Bearer ${key}` };
+  const answer = await fetch(`${server.url}/v1/contests/${contest}/batches`, { method: "POST", headers, body: lines.join("\n") });
+  const { recorded, rejected } = await answer.json();
+  if (recorded !== choices.length) throw new Error(`${answer.status}: ${JSON.stringify(rejected)}`);
+}
+
+/** A new UUIDv7. */
+function ballotId() {
+  const time = Date.now().toString(16).padStart(12, "0");
+  const chance = crypto.randomUUID();
+  return `${time.slice(0, 8)}-${time.slice(8)}-7${chance.slice(15)}`;
+}
+
+/**
+ * Lets `landslide bench` vote until this process ends, or `stop()` of what it gives.
+ * @param {import("./server.mjs").Server} server @param {string} contest @param {number} rate votes a second
+ * @param {string[]} more words of its command line
+ */
+export function busy(server, contest, rate, ...more) {
+  const words = ["bench", "--url", server.url, "--contest", contest, "--rate", String(rate), "--duration", "30m", "--no-check", ...more];
   const env = { ...process.env, LANDSLIDE_ADMIN_TOKEN: TOKEN };
   const child = spawn(server.binary, words, { env, stdio: "ignore" });
   const ended = new Promise((done) => child.once("exit", done));

@@ -66,7 +66,7 @@ const wall = [
   { name: "wall-soon", path: "/c/later/wall?theme=light" },
   { name: "wall-final", path: "/c/ended-final/wall" },
   { name: "wall-arabic", path: "/c/arabic/wall", language: "ar" },
-].map((scene) => ({ group: "wall", ready: seen("#address:not(:empty)"), ...scene }));
+].map((scene) => ({ group: "wall", ready: (page) => page.waitForSelector("#address:not(:empty)", { state: "attached" }), ...scene }));
 
 /** Somebody is signed in, and the page has what it shows. */
 const live = async (page) => {
@@ -108,7 +108,7 @@ const signedIn = [
   { name: "console-conflict", path: "/admin/contests/draft/edit", ready: conflict },
   { name: "console-draft", path: "/admin/contests/later", ready: live },
   { name: "console-live", path: "/admin/contests/tv", ready: live },
-  { name: "console-tables", path: "/admin/contests/tv", ready: async (page) => { await live(page); for (const summary of await page.locator("#content summary").all()) await summary.click(); } },
+  { name: "console-tables", path: "/admin/contests/tv", ready: async (page) => { await live(page); await page.waitForSelector("#chart-channels:not([hidden])"); for (const summary of await page.locator("#content summary").all()) await summary.click(); } },
   { name: "console-late", path: "/admin/contests/tv", before: stale(15), ready: seen("#fresh[data-level=amber]") },
   { name: "console-stale", path: "/admin/contests/tv", before: stale(95), ready: seen("#fresh[data-level=red]") },
   { name: "console-final", path: "/admin/contests/ended-final", ready: live },
@@ -123,7 +123,7 @@ const signedIn = [
 /** @type {Scene[]} */
 const others = [
   { name: "console-sign-in", group: "console", path: "/admin", ready: seen("#sign-in:not([hidden])") },
-  { name: "docs", group: "docs", path: "/docs", ready: seen(".swagger-ui .opblock") },
+  { name: "docs", group: "docs", path: "/docs", ready: seen("h3.opblock-tag[aria-level]") },
 ];
 
 /** All of them. */
