@@ -10,7 +10,7 @@ ui({
   validatorUrl: null,
   tryItOutEnabled: true,
   onComplete() {
-    // They come right below the page's title.
-    for (const heading of document.querySelectorAll("h3.opblock-tag")) heading.setAttribute("aria-level", "2");
+    // These come right below the page's title.
+    for (const heading of document.querySelectorAll("h3.opblock-tag, .models > h4")) heading.setAttribute("aria-level", "2");
   },
 });
