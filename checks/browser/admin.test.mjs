@@ -268,6 +268,7 @@ test("admin: votes by channel, as numbers, as lines, and as a table", async () =
   assert.deepEqual(await channels(), ["sms 5", "web 1"]);
   await view.page.waitForFunction(() => /now sms [\d.]+\/s, web [\d.]+\/s, peak/.test(document.querySelector("#chart-channels .plot")?.getAttribute("aria-label") ?? ""));
   await view.page.click("#chart-channels summary");
+  await view.page.locator("#chart-channels tbody tr").first().waitFor();
   assert.deepEqual(await view.page.locator("#chart-channels thead th").allTextContents(), ["Through", "sms/s", "web/s", "Recorded"]);
   // All five came in one stretch: five over its seconds.
   const rates = (await view.page.locator("#chart-channels tbody td:nth-child(2)").allTextContents()).filter((rate) => Number(rate) > 0);
@@ -275,5 +276,30 @@ test("admin: votes by channel, as numbers, as lines, and as a table", async () =
   await view.page.reload();
   await shown(view, "#chart-channels");
   assert.deepEqual(await channels(), ["sms 5", "web 1"], "and so it was kept");
+  await view.close();
+});
+
+test("admin: nothing jumps in the live view while counts change", async () => {
+  const { slug } = await contest(it.server);
+  const send = async (count) => { for (let n = 0; n < count; n += 1) await vote(it.server, slug, ["dark", "the-wire"][n % 2]); };
+  await send(2);
+  await counted(it.server, slug, ({ total }) => total === 2);
+  const view = await console_(`/admin/contests/${slug}`);
+  const reaches = (wanted) => view.page.waitForFunction((wanted) => document.getElementById("total")?.textContent === wanted, wanted);
+  await reaches("2");
+  await view.page.waitForFunction(() => document.getElementById("record")?.children.length && document.getElementById("rate")?.textContent !== "–");
+  await view.page.evaluate(() => {
+    const seen = /** @type {any} */ (globalThis);
+    seen.shifts = [];
+    const said = (/** @type {any} */ { node }) => node?.id || node?.className || node?.textContent;
+    new PerformanceObserver((list) => list.getEntries().forEach((entry) => seen.shifts.push(/** @type {any} */ (entry).sources.map(said)))).observe({ type: "layout-shift" });
+  });
+  for (const [more, wanted] of /** @type {const} */ ([[10, "12"], [118, "130"], [900, "1,030"]])) {
+    await send(more);
+    await reaches(wanted);
+  }
+  assert.deepEqual(await view.page.evaluate(() => /** @type {any} */ (globalThis).shifts), []);
+  await view.page.evaluate(() => document.querySelector(".figures")?.before(document.createElement("hr")));
+  await view.page.waitForFunction(() => /** @type {any} */ (globalThis).shifts.length > 0);
   await view.close();
 });

@@ -10,7 +10,9 @@ const uPlot = /** @type {any} */ (globalThis).uPlot;
 const TABLE_ROWS_MAX = 300;
 /** Lines are told apart without colour too: on grey paper, and by eyes that see few. The style sheet's `.swatch` has the same. */
 const DASHES = [[], [6, 4], [2, 3], [10, 3, 2, 3]];
-/** Seconds between the lines of the time axis, and votes a second between those across: whole ones. */
+/** Seconds between two marks of the time axis. */
+const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 21_600, 43_200, 86_400, 172_800, 604_800, 2_592_000];
+/** Votes a second between two lines across: whole ones. */
 const WHOLE = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5, 5e5, 1e6];
 
 /** @typedef {import("./console-points.js").Point} Point */
@@ -97,7 +99,7 @@ export class Chart {
     const options = {
       ...this.size(),
       legend: { show: false },
-      padding: [8, 8, 0, 0],
+      padding: [8, 20, 0, 0],
       cursor: { y: false, points: { size: 8, fill: accent, stroke: accent }, drag: { x: false, y: false } },
       scales: {
         x: { range: () => this.range },
@@ -105,7 +107,7 @@ export class Chart {
         y: { range: (/** @type {any} */ _, /** @type {number} */ __, /** @type {number} */ max) => [0, Math.max(5, (max ?? 0) * 1.08)] },
       },
       axes: [
-        { ...axis, space: 72, size: 26, gap: 6, values: (/** @type {any} */ _, /** @type {number[]} */ times, /** @type {any} */ __, /** @type {any} */ ___, /** @type {number} */ step) => times.map((time) => timeOfDay(time * 1000).slice(0, step < 60 ? 8 : 5)) },
+        { ...axis, space: 60, incrs: STEPS, size: 26, gap: 6, values: (/** @type {any} */ _, /** @type {number[]} */ times, /** @type {any} */ __, /** @type {any} */ ___, /** @type {number} */ step) => times.map((time) => timeOfDay(time * 1000).slice(0, step < 60 ? 8 : 5)) },
         { ...axis, size: 52, space: 28, incrs: WHOLE, values: (/** @type {any} */ _, /** @type {number[]} */ rates) => rates.map((rate) => grouped(rate)) },
       ],
       series: [{}, ...this.lines.map((_, n) => ({
