@@ -166,6 +166,7 @@ export class Outbox {
    */
   async sendOnce(pending) {
     const { ballot_id, choice, title, device } = pending;
+    const sentAt = this.now();
     const abort = new AbortController();
     const timer = setTimeout(() => abort.abort(), ANSWER_MILLIS_MAX);
     // To the next address when one has failed.
@@ -196,7 +197,10 @@ export class Outbox {
       const detail = String(body.detail ?? body.title ?? "");
       const { status } = response;
       const { opens_at, closes_at } = body;
-      const refused = { status, type: String(body.type), detail, unknown: pending.unknown, opens_at, closes_at, choice, title };
+      // A browser repeats a request by itself when a connection that was kept open breaks, and tells only
+      // of the last: one that was sent before the close may have arrived earlier, too.
+      const unknown = pending.unknown || sentAt < Date.parse(closes_at);
+      const refused = { status, type: String(body.type), detail, unknown, opens_at, closes_at, choice, title };
       return { answer: { refused } };
     } catch {
       return {};

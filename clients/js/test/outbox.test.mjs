@@ -81,7 +81,7 @@ test("a second cast while one is pending changes nothing", () => {
 });
 
 test("a refusal is certain at first, and not after a lost answer", async () => {
-  const hours = { opens_at: TIME, closes_at: TIME };
+  const hours = { opens_at: TIME, closes_at: new Date(NOW).toISOString() };
   const closed = problem(409, hours);
   for (const [answers, unknown] of [[[closed], false], [[problem(429), closed], false], [[lost, closed], true]]) {
     const box = browser(...answers).open();
@@ -93,6 +93,14 @@ test("a refusal is certain at first, and not after a lost answer", async () => {
     box.cast("b");
     assert.equal(box.state.refused, null, "what was refused is said until the next cast");
   }
+});
+
+test("a refusal for the close is not certain for what was sent before it", async () => {
+  // The browser may have sent it twice, and tells of the second time alone.
+  const at = browser(problem(409, { opens_at: null, closes_at: TIME }));
+  const box = at.open();
+  box.cast("a");
+  assert.equal((await box.deliver()).refused.unknown, true);
 });
 
 test("a page that dies while it sends does not know the outcome", async () => {

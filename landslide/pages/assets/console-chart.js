@@ -1,5 +1,5 @@
-// Votes per second over time: a canvas by uPlot, its words for those who cannot see it, and a
-// table of the same numbers behind it.
+// Votes per second over time, in one line or several: a canvas by uPlot, its words for those who
+// cannot see it, and a table of the same numbers behind it.
 
 import { element, say } from "./console.js";
 import { grouped, perSecond, timeOfDay } from "./console-words.js";
@@ -8,50 +8,18 @@ import { grouped, perSecond, timeOfDay } from "./console-words.js";
 const uPlot = /** @type {any} */ (globalThis).uPlot;
 /** Rows of the table; what is longer is gathered. The whole series is in the CSV. */
 const TABLE_ROWS_MAX = 300;
+/** Lines are told apart without colour too: on grey paper, and by eyes that see few. The style sheet's `.swatch` has the same. */
+const DASHES = [[], [6, 4], [2, 3], [10, 3, 2, 3]];
+/** Seconds between two marks of the time axis. */
+const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 21_600, 43_200, 86_400, 172_800, 604_800, 2_592_000];
+/** Votes a second between two lines across: whole ones. */
+const WHOLE = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5, 5e5, 1e6];
 
-/** A point: seconds since 1970, ballots recorded until then, and a second since the point before. */
-/** @typedef {{time: number, recorded: number, rate: number | null}} Point */
+/** @typedef {import("./console-points.js").Point} Point */
+/** @typedef {import("./console-points.js").Line} Line */
 
-/** How the counts grew, as far as this page knows. */
-export class Points {
-  constructor() {
-    /** @type {Point[]} by time */
-    this.all = [];
-  }
-
-  /** Takes over what the server kept. @param {{columns: string[], rows: any[][]}} series */
-  load(series) {
-    const [time, recorded] = ["counted_through", "recorded"].map((name) => series.columns.indexOf(name));
-    this.all = [];
-    for (const row of series.rows) this.add(row[time], row[recorded]);
-  }
-
-  /** @param {string} through RFC 3339 @param {number} recorded @returns {boolean} whether it is new */
-  add(through, recorded) {
-    const time = Date.parse(through) / 1000;
-    const last = this.all.at(-1);
-    if (last && time <= last.time) return false;
-    const rate = last ? Math.max(0, recorded - last.recorded) / (time - last.time) : null;
-    this.all.push({ time, recorded, rate });
-    return true;
-  }
-
-  /** The points of the last so many seconds. @param {number} seconds */
-  last(seconds) {
-    const from = (this.all.at(-1)?.time ?? 0) - seconds;
-    let first = this.all.length;
-    while (first > 0 && this.all[first - 1].time >= from) first -= 1;
-    return this.all.slice(first);
-  }
-
-  /** The newest rate; null before there are two points. */
-  get now() {
-    return this.all.at(-1)?.rate ?? null;
-  }
-}
-
-/** @param {Point[]} points */
-const peakOf = (points) => points.reduce((peak, { rate }) => Math.max(peak, rate ?? 0), 0);
+/** The lines as words, such as `web 120/s, sms 4/s`. @param {Line[]} lines @param {number} at */
+const wordsAt = (lines, at) => lines.map(({ label, rates }) => `${label} ${perSecond(rates.at(at) ?? null)}/s`.trim()).join(", ");
 
 /** A colour of the style sheet. @param {string} name */
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -69,6 +37,8 @@ export class Chart {
     this.details = /** @type {HTMLDetailsElement} */ (figure.querySelector("details"));
     /** @type {Point[]} */
     this.points = [];
+    /** @type {Line[]} */
+    this.lines = [];
     /** @type {[number, number]} */
     this.range = [0, 1];
     this.isPrinting = false;
@@ -89,22 +59,24 @@ export class Chart {
     this.build();
   }
 
-  /** @param {Point[]} points @param {[number, number]} range in seconds */
-  show(points, range) {
+  /** @param {Point[]} points @param {Line[]} lines of these points @param {[number, number]} range in seconds */
+  show(points, lines, range) {
+    const isOther = lines.length !== this.lines.length;
     this.points = points;
+    this.lines = lines;
     this.range = range;
-    this.chart?.setData(this.data(), true);
-    const rates = points.filter(({ rate }) => rate !== null);
-    const newest = rates.at(-1)?.rate ?? null;
-    const peak = peakOf(points);
-    const words = newest === null ? "no numbers yet" : `now ${perSecond(newest)}, peak ${perSecond(peak)}`;
+    if (isOther) this.build();
+    else this.chart?.setData(this.data(), true);
+    const hasAny = points.length > 1;
+    const peak = lines.reduce((peak, { rates }) => rates.reduce((/** @type {number} */ peak, rate) => Math.max(peak, rate ?? 0), peak), 0);
+    const words = hasAny ? `now ${wordsAt(lines, -1)}, peak ${perSecond(peak)}/s` : "no numbers yet";
     this.plot.setAttribute("aria-label", `Votes per second, ${this.name}: ${words}.`);
-    this.words = newest === null ? "" : `peak ${perSecond(peak)}/s`;
+    this.words = hasAny ? `peak ${perSecond(peak)}/s` : "";
     if (this.chart?.cursor.idx == null) say(this.reading, this.words);
   }
 
   data() {
-    return [this.points.map(({ time }) => time), this.points.map(({ rate }) => rate)];
+    return [this.points.map(({ time }) => time), ...this.lines.map(({ rates }) => rates)];
   }
 
   size() {
@@ -120,24 +92,28 @@ export class Chart {
     const quiet = this.isPrinting ? "#444" : colour("--quiet");
     const line = this.isPrinting ? "#bbb" : colour("--line");
     const accent = this.isPrinting ? "#000" : colour("--accent");
+    const ink = this.isPrinting ? "#000" : colour("--ink");
     const tint = this.isPrinting ? "#0000001a" : colour("--tint");
     const font = "12px system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif";
     const axis = { stroke: quiet, font, grid: { stroke: line, width: 1 }, ticks: { show: false } };
     const options = {
       ...this.size(),
       legend: { show: false },
-      padding: [8, 8, 0, 0],
+      padding: [8, 20, 0, 0],
       cursor: { y: false, points: { size: 8, fill: accent, stroke: accent }, drag: { x: false, y: false } },
       scales: {
         x: { range: () => this.range },
         // From zero, with air: a small rise must not look like a landslide.
-        y: { range: (/** @type {any} */ _, /** @type {number} */ __, /** @type {number} */ max) => [0, Math.max(1, (max ?? 0) * 1.08)] },
+        y: { range: (/** @type {any} */ _, /** @type {number} */ __, /** @type {number} */ max) => [0, Math.max(5, (max ?? 0) * 1.08)] },
       },
       axes: [
-        { ...axis, space: 48, size: 26, gap: 6, values: (/** @type {any} */ _, /** @type {number[]} */ times, /** @type {any} */ __, /** @type {any} */ ___, /** @type {number} */ step) => times.map((time) => timeOfDay(time * 1000).slice(0, step < 60 ? 8 : 5)) },
-        { ...axis, size: 52, space: 28, values: (/** @type {any} */ _, /** @type {number[]} */ rates) => rates.map((rate) => grouped(rate)) },
+        { ...axis, space: 60, incrs: STEPS, size: 26, gap: 6, values: (/** @type {any} */ _, /** @type {number[]} */ times, /** @type {any} */ __, /** @type {any} */ ___, /** @type {number} */ step) => times.map((time) => timeOfDay(time * 1000).slice(0, step < 60 ? 8 : 5)) },
+        { ...axis, size: 52, space: 28, incrs: WHOLE, values: (/** @type {any} */ _, /** @type {number[]} */ rates) => rates.map((rate) => grouped(rate)) },
       ],
-      series: [{}, { stroke: accent, width: 1.75, fill: tint, points: { show: false }, spanGaps: true }],
+      series: [{}, ...this.lines.map((_, n) => ({
+        stroke: n ? ink : accent, width: 1.75, dash: DASHES[n % DASHES.length], points: { show: false }, spanGaps: true,
+        ...(this.lines.length === 1 ? { fill: tint } : {}),
+      }))],
       hooks: { setCursor: [(/** @type {any} */ chart) => this.read(chart.cursor.idx)] },
     };
     this.chart = new uPlot(options, this.data(), this.plot);
@@ -146,7 +122,7 @@ export class Chart {
   /** Says the number under the cursor. @param {number | null | undefined} at */
   read(at) {
     const point = at == null ? null : this.points[at];
-    const words = point ? `${timeOfDay(point.time * 1000)}: ${perSecond(point.rate)}/s` : (this.words ?? "");
+    const words = point ? `${timeOfDay(point.time * 1000)}: ${wordsAt(this.lines, /** @type {number} */ (at))}` : (this.words ?? "");
     say(this.reading, words);
   }
 
@@ -154,17 +130,20 @@ export class Chart {
   fillTable() {
     const last = this.points.at(-1);
     const step = Math.max(1, Math.ceil(this.points.length / TABLE_ROWS_MAX));
-    const kept = this.points.filter((_, n) => (this.points.length - 1 - n) % step === 0);
-    const rows = kept.map((point, n) => {
+    const kept = this.points.map((_, n) => n).filter((n) => (this.points.length - 1 - n) % step === 0);
+    const rows = kept.map((at, n) => {
       const before = kept[n - 1];
-      const rate = step === 1 || !before ? point.rate : (point.recorded - before.recorded) / (point.time - before.time);
+      // Where rows are gathered, the rate of all of them.
+      const rates = this.lines.map(({ totals, rates }) => step === 1 || before === undefined ? rates[at]
+        : (totals[at] - totals[before]) / (this.points[at].time - this.points[before].time));
       return element("tr", {},
-        element("th", { scope: "row" }, timeOfDay(point.time * 1000)),
-        element("td", { class: "num" }, perSecond(rate)),
-        element("td", { class: "num" }, grouped(point.recorded)));
+        element("th", { scope: "row" }, timeOfDay(this.points[at].time * 1000)),
+        ...rates.map((rate) => element("td", { class: "num" }, perSecond(rate))),
+        element("td", { class: "num" }, grouped(this.points[at].recorded)));
     });
     const caption = last ? `As of ${timeOfDay(last.time * 1000)}. Close and open to renew.` : "Nothing yet.";
-    const heads = ["Through", "Votes/s", "Recorded"].map((head, n) => element("th", { scope: "col", class: n ? "num" : "" }, head));
+    const names = ["Through", ...this.lines.map(({ label }) => (label ? `${label}/s` : "Votes/s")), "Recorded"];
+    const heads = names.map((head, n) => element("th", { scope: "col", class: n ? "num" : "" }, head));
     const table = element("table", { class: "num" },
       element("caption", { class: "quiet" }, caption),
       element("thead", {}, element("tr", {}, ...heads)),

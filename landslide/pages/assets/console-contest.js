@@ -1,10 +1,11 @@
 // One contest, live: where it stands, what can be done next, its counts as they grow.
 
 import { api, clock, contestPath, element, find, keep, Problem, say, showError, start } from "./console.js";
-import { Chart, Points } from "./console-chart.js";
+import { Chart } from "./console-chart.js";
 import { Choices, showBallots, showChannels } from "./console-counts.js";
 import { setUpLife, showLife } from "./console-life.js";
 import { showNodes } from "./console-nodes.js";
+import { allLines, channelLines, Points } from "./console-points.js";
 import { freshness, grouped, moment, perSecond, phase, RESULTS, span, timeOfDay, utc, zone } from "./console-words.js";
 
 const POLL_MILLIS = 1_000;
@@ -32,9 +33,10 @@ async function look() {
     points.load((await api(contestPath(contest, "/series"))).body);
     isLoaded = true;
   }
-  const isNew = row ? points.add(row.counted_through, row.ballots.recorded) : false;
+  const isNew = row ? points.add(row.counted_through, row.ballots.recorded, row.channels) : false;
   showHead();
   showLife(told);
+  find("choices-none").hidden = Boolean(row);
   if (row) showCounts(row);
   if (isNew || !charts[0].points.length) showCharts();
   showNodes(body.nodes, clock.now(), body.lease.holder);
@@ -69,11 +71,16 @@ function showCounts(row) {
 
 function showCharts() {
   const end = points.all.at(-1)?.time ?? clock.now() / 1000;
-  charts[0].show(points.last(MINUTES_5), [end - MINUTES_5, end]);
+  const recent = points.last(MINUTES_5);
+  charts[0].show(recent, allLines(recent), [end - MINUTES_5, end]);
   const opened = told.opens_at ? Date.parse(told.opens_at) / 1000 : end;
   const first = Math.max(points.all[0]?.time ?? opened, opened);
   // A contest that has just begun does not fill the paper with its first seconds.
-  charts[1].show(points.all, [Math.min(first, end - 60), end]);
+  charts[1].show(points.all, allLines(points.all), [Math.min(first, end - 60), end]);
+  const channels = Object.keys(told.counts?.channels ?? {});
+  // One channel alone has the same line as all.
+  find("chart-channels").hidden = channels.length < 2;
+  if (channels.length > 1) charts[2].show(recent, channelLines(recent, points.channels, channels), [end - MINUTES_5, end]);
 }
 
 /** Between two answers, what moves with the clock. */
@@ -95,8 +102,8 @@ function tick() {
 function showLease() {
   const { holder, expires_at: until } = told.lease;
   const isDone = told.counts && told.counts.status !== "provisional";
-  const words = isDone ? "Counted. Nobody needs to count it again."
-    : !holder ? "Nobody counts it yet."
+  const words = isDone ? "nobody any more: it is counted to the end"
+    : !holder ? "nobody yet"
     : until && Date.parse(until) < clock.now() - 10_000 ? `${holder}, whose lease ended ${moment(until).textContent}`
     : holder;
   say(find("lease"), words);
@@ -119,6 +126,7 @@ void start(() => {
   charts = [
     new Chart(find("chart-recent"), "the last five minutes"),
     new Chart(find("chart-whole"), "the whole contest"),
+    new Chart(find("chart-channels"), "by channel, the last five minutes"),
   ];
   for (const link of document.querySelectorAll("a[data-path]")) {
     const { path = "" } = /** @type {HTMLElement} */ (link).dataset;

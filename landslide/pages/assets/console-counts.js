@@ -74,8 +74,11 @@ export function showChannels(channels, total) {
   const names = Object.keys(channels);
   names.forEach((name, n) => {
     const row = body.rows[n] ?? body.appendChild(element("tr", {},
-      element("th", { scope: "row" }), element("td", { class: "num" }), element("td", { class: "num" })));
-    say(row.cells[0], name);
+      element("th", { scope: "row" }, element("span", { class: "swatch", "aria-hidden": "true" }), element("span")),
+      element("td", { class: "num" }), element("td", { class: "num" })));
+    // How its line is drawn, where there is more than one.
+    /** @type {HTMLElement} */ (row.cells[0].children[0]).hidden = names.length < 2;
+    say(row.cells[0].children[1], name);
     say(row.cells[1], grouped(channels[name]));
     say(row.cells[2], share(channels[name], total));
   });

@@ -105,7 +105,7 @@ const differing = (...definitions) => Object.keys(NAMES).filter((key) => new Set
 /** A table of what differs. @param {[string, any][]} columns */
 function compared(columns) {
   const keys = differing(...columns.map(([, definition]) => definition));
-  const heads = ["", ...columns.map(([name]) => name)].map((name) => element("th", { scope: "col" }, name));
+  const heads = [element("td"), ...columns.map(([name]) => element("th", { scope: "col" }, name))];
   const rows = keys.map((key) => element("tr", {}, element("th", { scope: "row" }, NAMES[key]),
     ...columns.map(([, definition]) => element("td", { dir: "auto" }, words(definition, key)))));
   return element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "What differs" },
@@ -161,6 +161,7 @@ async function save() {
   const next = said();
   const slug = contest ?? input("contest").value.trim();
   if (contest && !(await isMeant(next))) return;
+  /** @type {Record<string, string>} */
   const headers = contest ? { "if-match": etag } : { "if-none-match": "*" };
   try {
     const answer = await api(contestPath(slug), { method: "PUT", body: JSON.stringify(next), headers });
@@ -174,7 +175,7 @@ async function save() {
   } catch (error) {
     if (!(error instanceof Problem) || error.status !== 412) {
       showError(error);
-      focusField(error);
+      showAtField(error);
     } else if (contest) await showConflict(next);
     else {
       showProblem(`There is a contest ${slug} already. Choose another address.`);
@@ -183,11 +184,29 @@ async function save() {
   }
 }
 
-/** @param {unknown} error */
-function focusField(error) {
+/** Says what is wrong at the field that is at fault, and goes there. @param {unknown} error */
+function showAtField(error) {
   const field = error instanceof Problem ? String(error.body?.field ?? "").split(/[.[]/)[0] : "";
   const id = { opens_at: "opens", closes_at: "closes" }[field] ?? field;
-  document.querySelector(`#edit :is(input, select, textarea)#${CSS.escape(id || "none")}`)?.focus?.();
+  /** @type {HTMLInputElement | null} */
+  const input = document.querySelector(`#edit :is(input, select, textarea)#${CSS.escape(id || "none")}`);
+  if (!input) return;
+  const words = element("small", { class: "red", id: `${id}-wrong` }, /** @type {Problem} */ (error).message);
+  input.after(words);
+  input.setAttribute("aria-invalid", "true");
+  input.setAttribute("aria-describedby", `${words.id} ${input.getAttribute("aria-describedby") ?? ""}`.trim());
+  input.focus();
+}
+
+/** Takes that away again. */
+function clearFields() {
+  for (const input of document.querySelectorAll("#edit [aria-invalid]")) {
+    const others = (input.getAttribute("aria-describedby") ?? "").replace(`${input.id}-wrong`, "").trim();
+    input.removeAttribute("aria-invalid");
+    input.toggleAttribute("aria-describedby", others !== "");
+    if (others) input.setAttribute("aria-describedby", others);
+    document.getElementById(`${input.id}-wrong`)?.remove();
+  }
 }
 
 async function load() {
@@ -222,6 +241,7 @@ void start(() => {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     showProgress("");
+    clearFields();
     void save().catch(showError);
   });
   void load().catch(showError);

@@ -34,6 +34,8 @@ form?.addEventListener("submit", (event) => {
   outbox.cast(choice, titleOf(choice));
   void outbox.deliver();
 });
+// Before the tap: taps in two tabs at once would make two.
+form?.addEventListener("change", () => void outbox.device(), { once: true });
 find("try-now").addEventListener("click", () => {
   byHand = true;
   outbox.retryNow();
@@ -44,7 +46,8 @@ document.querySelector("#again button")?.addEventListener("click", () => {
   const last = outbox.state.last;
   if (changeable && last) check(last.choice);
   render();
-  /** @type {HTMLElement | null | undefined} */ (form?.querySelector("input:checked, input[name=choice]"))?.focus();
+  const wanted = form?.querySelector("input:checked") ?? form?.querySelector("input[name=choice]");
+  /** @type {HTMLElement | null | undefined} */ (wanted)?.focus();
 });
 for (const name of ["online", "offline"]) addEventListener(name, () => render());
 document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && look());
@@ -96,9 +99,12 @@ function showSending(pending, phase) {
     : navigator.onLine === false ? "waiting_offline"
     : pending.tries < TRIES_QUICK_MAX ? "waiting" : "waiting_long";
   const kept = outbox.isKept ? "" : ` ${sayText("not_kept")}`;
-  // Set only when it changes: a screen reader says it each time.
-  if (find("progress").textContent !== sayText(key, { choice: pending.title }) + kept) {
+  const text = sayText(key, { choice: pending.title }) + kept;
+  // Set only when it changes: a screen reader says it each time. It listens to what was there before
+  // it changed, so not to the box that has just been shown.
+  if (find("progress").textContent !== text) {
     find("progress").replaceChildren(...say(key, { choice: isolated(pending.title) }), kept);
+    find("announce").textContent = text;
   }
   find("try-now").hidden = pending.tries === 0;
 }

@@ -26,8 +26,8 @@ const DAY_MILLIS = 24 * 3_600_000;
 const rows = new Map();
 for (const row of /** @type {NodeListOf<HTMLElement>} */ (bars.querySelectorAll("li"))) rows.set(row.dataset.choice ?? "", row);
 const ranking = new Ranking();
-/** What the total shows now, and where it goes. */
-const total = { shown: -1, goal: 0, frame: 0 };
+/** Where the total is on its way, with a fraction, and where it goes. */
+const total = { at: -1, goal: -1, frame: 0 };
 let status = "";
 let through = "";
 let isAway = false;
@@ -123,23 +123,25 @@ function set(element, text) {
 
 /** Counts up to a value; never past it. @param {number} goal */
 function countTo(goal) {
+  // The same again leaves it on its way: begun anew each time, it would never arrive.
+  if (goal === total.goal) return;
   cancelAnimationFrame(total.frame);
-  const from = total.shown;
+  const from = total.at;
   total.goal = goal;
   if (from < 0 || goal < from || calm.matches || document.visibilityState !== "visible") return showTotal(goal);
   const began = performance.now();
   const step = (/** @type {number} */ now) => {
     const part = Math.min(1, Math.max(0, (now - began) / COUNT_MILLIS));
-    showTotal(Math.floor(from + (goal - from) * part));
+    showTotal(from + (goal - from) * part);
     if (part < 1) total.frame = requestAnimationFrame(step);
   };
   total.frame = requestAnimationFrame(step);
 }
 
-/** @param {number} value */
-function showTotal(value) {
-  total.shown = value;
-  set(find("total"), grouped(value));
+/** @param {number} at */
+function showTotal(at) {
+  total.at = at;
+  set(find("total"), grouped(Math.floor(at)));
 }
 
 function showState() {

@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Points } from "../assets/console-chart.js";
 import { choicesOf, linesOf, slugOf } from "../assets/console-choices.js";
+import { channelLines, Points } from "../assets/console-points.js";
 import { freshness, phase, perSecond, share, span, stage } from "../assets/console-words.js";
 
 const at = (/** @type {number} */ seconds) => new Date(seconds * 1000).toISOString();
@@ -13,12 +13,23 @@ test("rates are of recorded ballots over the time that is counted through", () =
   const points = new Points();
   points.load({ columns: ["counted_through", "counted", "recorded"], rows: [[at(0), 1, 10], [at(4), 1, 50], [at(3), 9, 99]] });
   assert.deepEqual(points.all.map(({ rate }) => rate), [null, 10]);
-  assert.equal(points.add(at(4), 60), false, "the same row again");
-  assert.equal(points.add(at(6), 40), true);
+  assert.equal(points.add(at(4), 60, {}), false, "the same row again");
+  assert.equal(points.add(at(6), 40, {}), true);
   assert.equal(points.now, 0, "nobody votes less than not at all");
-  points.add(at(400), 40);
+  points.add(at(400), 40, {});
   assert.equal(points.last(300).length, 1);
   assert.equal(points.last(394).length, 2, "both ends are in");
+});
+
+test("a channel's line is of its counted votes, also where it began later", () => {
+  const points = new Points();
+  points.load({ columns: ["counted_through", "recorded", "channel:web"], rows: [[at(0), 5, 4], [at(2), 9, 8]] });
+  points.add(at(4), 20, { sms: 6, web: 10 });
+  points.add(at(6), 22, { sms: 7, web: 11 });
+  assert.deepEqual(points.channels, ["web", "sms"]);
+  const [sms, web] = channelLines(points.last(300), points.channels, ["sms", "web"]);
+  assert.deepEqual([sms.label, sms.totals, sms.rates], ["sms", [0, 0, 6, 7], [null, 0, 3, 0.5]]);
+  assert.deepEqual([web.totals, web.rates], [[4, 8, 10, 11], [null, 2, 1, 0.5]]);
 });
 
 test("choices survive the way into lines and back", () => {

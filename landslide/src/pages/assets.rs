@@ -148,6 +148,7 @@ static ASSETS: LazyLock<Vec<(&str, Asset)>> = LazyLock::new(|| {
     ];
     let console = [
         asset!("console.css", CSS),
+        asset!("docs.css", CSS),
         asset!("console.js", JAVASCRIPT),
         asset!("console-chart.js", JAVASCRIPT),
         asset!("console-choices.js", JAVASCRIPT),
@@ -157,6 +158,7 @@ static ASSETS: LazyLock<Vec<(&str, Asset)>> = LazyLock::new(|| {
         asset!("console-edit.js", JAVASCRIPT),
         asset!("console-life.js", JAVASCRIPT),
         asset!("console-nodes.js", JAVASCRIPT),
+        asset!("console-points.js", JAVASCRIPT),
         asset!("console-protocol.js", JAVASCRIPT),
         asset!("console-words.js", JAVASCRIPT),
         asset!("uplot-1.6.32.js", JAVASCRIPT, "../../pages/assets/vendor/uplot-1.6.32.js"),

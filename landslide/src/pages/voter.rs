@@ -57,6 +57,13 @@ pub(crate) fn contests<'a>(
     contests: impl IntoIterator<Item = (&'a Slug, &'a Contest)>,
     now: Timestamp,
 ) -> String {
+    let mut contests: Vec<_> = contests.into_iter().collect();
+    // First those that a visitor can vote in now.
+    contests.sort_by_key(|(_, definition)| match definition.hours.phase(now) {
+        Phase::Open => 0,
+        Phase::Draft => 1,
+        Phase::Closed => 2,
+    });
     let contests = contests.into_iter().map(|(contest, definition)| Listed {
         contest: contest.as_str(),
         title: &definition.title,

@@ -344,3 +344,20 @@ fn the_confirmation_says_what_it_means() {
     definition.policy = Policy::UpTo(20);
     assert!(html(&definition).contains("Vote again"));
 }
+
+#[test]
+fn what_can_be_voted_in_now_is_listed_first() {
+    let hours = |opens: &str, closes: &str| Contest {
+        hours: Hours { opens_at: Some(time(opens)), closes_at: Some(time(closes)) },
+        ..contest("")
+    };
+    let all = [
+        (slug("closed"), hours("2026-11-22T20:00:00Z", "2026-11-22T22:00:00Z")),
+        (slug("draft"), hours("2026-11-24T20:00:00Z", "2026-11-24T22:00:00Z")),
+        (slug("open"), hours("2026-11-23T20:00:00Z", "2026-11-23T22:00:00Z")),
+    ];
+    let listed = all.iter().map(|(slug, contest)| (slug, contest));
+    let html = contests(around("en"), listed, time("2026-11-23T21:00:00Z"));
+    let at = |slug: &str| html.find(&format!("/c/{slug}\"")).unwrap();
+    assert!(at("open") < at("draft") && at("draft") < at("closed"), "{html}");
+}

@@ -1,0 +1,84 @@
+// Without script a vote is two forms, and still one ballot.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { page, stage } from "./lib/browser.mjs";
+import { close, contest } from "./lib/server.mjs";
+import { counted, message, vote } from "./lib/voter.mjs";
+
+const it = stage();
+
+async function voter(overrides = {}) {
+  const made = await contest(it.server, { policy: "unlimited", ...overrides });
+  const view = await page(it.browser, { javaScript: false, width: 360, height: 780 });
+  await view.page.goto(made.url);
+  return { ...made, ...view };
+}
+
+const confirm = (page) => page.locator("#confirm button");
+const heading = (page) => page.locator("#receipt h2").innerText();
+
+test("noscript: the form is posted, confirmed and recorded", async () => {
+  const one = await voter();
+  await vote(one.page);
+  assert.match(await one.page.locator("main").innerText(), new RegExp(message("confirm_text")));
+  await confirm(one.page).click();
+  assert.equal(await heading(one.page), message("recorded"));
+  await counted(it.server, one.slug, { votes: { "the-wire": 1 }, recorded: 1 });
+  await one.close();
+});
+
+test("noscript: the confirmation twice, by a double tap and a reload, is one ballot", async () => {
+  const one = await voter();
+  await vote(one.page);
+  const id = await one.page.locator("[name=ballot_id]").getAttribute("value");
+  await confirm(one.page).dblclick();
+  assert.equal(await heading(one.page), message("recorded"));
+  await one.page.reload();
+  assert.equal(await one.page.locator("#receipt-ballot").innerText(), id);
+  await counted(it.server, one.slug, { votes: { "the-wire": 1 } });
+  await one.close();
+});
+
+test("noscript: the whole way again with the same choice is still one vote of that device", async () => {
+  const one = await voter({ policy: "one" });
+  for (let n = 0; n < 2; n += 1) {
+    await one.page.goto(one.url);
+    await vote(one.page);
+    await confirm(one.page).click();
+    assert.equal(await heading(one.page), message("recorded"));
+  }
+  await counted(it.server, one.slug, { votes: { "the-wire": 1 }, recorded: 2 });
+  await one.close();
+});
+
+test("noscript: who begins without script and goes on with it is one voter", async () => {
+  const one = await voter({ policy: "one" });
+  await vote(one.page);
+  await confirm(one.page).click();
+  await heading(one.page);
+  const storageState = await one.context.storageState();
+  const view = await page(it.browser, { context: { storageState } });
+  await view.page.goto(one.url);
+  await vote(view.page, "Dark");
+  await view.page.locator("#receipt:not([hidden])").waitFor();
+  await counted(it.server, one.slug, { votes: { "the-wire": 1 }, recorded: 2 });
+  await view.close();
+  await one.close();
+});
+
+test("noscript: nothing chosen, and a close before the confirmation, are said", async () => {
+  const one = await voter();
+  await one.page.locator("form#vote").evaluate((form) => {
+    for (const input of form.querySelectorAll("input")) input.required = false;
+  });
+  one.allow(/status of 4(22|00|09)/);
+  await one.page.locator(".cast button").click();
+  assert.equal(await one.page.locator("#problem").innerText(), message("refused_choice_missing"));
+  await vote(one.page);
+  await close(it.server, one.slug);
+  await confirm(one.page).click();
+  assert.equal(await one.page.locator("#problem").innerText(), message("refused_closed"));
+  await counted(it.server, one.slug, { votes: {}, recorded: 0 });
+  await one.close();
+});
