@@ -6,17 +6,25 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use ballot::{Ballot, Slug, Timestamp, limits};
 use parking_lot::Mutex;
-use tokio::{sync::Notify, time::Instant};
+use tokio::{
+    sync::Notify,
+    time::{Instant, timeout},
+};
 
 use crate::{
     commit,
     permit::{Intake, Refused},
     ticket::{Settlement, Ticket},
 };
+
+/// A batch whose oldest ballot has waited this long is committed beside others, however small it is:
+/// ten more commits a second at most, and one that hangs delays nobody by more.
+const COMMIT_BESIDE_AFTER: Duration = Duration::from_millis(100);
 
 /// Where a ballot goes: its contest, and over how many shards that contest's batches spread.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -147,7 +155,12 @@ impl Gatherer {
     /// Commits what is gathered, for as long as it is polled. Must run on a tokio runtime.
     pub async fn run(self: Arc<Self>) {
         loop {
-            self.ready.notified().await;
+            if self.commits_in_flight.load(Ordering::SeqCst) == 0 {
+                self.ready.notified().await;
+            } else {
+                // A commit that is answered late does not hold up those after it for long.
+                let _ = timeout(COMMIT_BESIDE_AFTER, self.ready.notified()).await;
+            }
             // Whoever is ready to submit now comes along in the same batch.
             tokio::task::yield_now().await;
             while let Some(batch) = self.next_to_commit() {
@@ -169,10 +182,11 @@ impl Gatherer {
 
     fn may_commit(&self, gathering: &VecDeque<Gathering>) -> bool {
         let in_flight = self.commits_in_flight.load(Ordering::SeqCst);
-        let next = gathering.front().map_or(0, |batch| batch.ballots.len());
+        let Some(next) = gathering.front() else { return false };
         let settings = &self.intake.settings;
         in_flight == 0
             || (in_flight < settings.commits_in_flight_max
-                && next >= settings.beside_ballots_min(in_flight))
+                && (next.ballots.len() >= settings.beside_ballots_min(in_flight)
+                    || next.created.elapsed() >= COMMIT_BESIDE_AFTER))
     }
 }

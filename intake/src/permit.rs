@@ -44,7 +44,7 @@ impl IntakeSettings {
     /// it. A put costs its replicas about as much as eighty ballots cost the intake
     /// (three nodes of Cassandra beside two intakes on two cores, at 16,000 votes a second).
     pub fn for_cluster() -> Self {
-        Self { commits_in_flight_max: 16, commit_beside_ballots_min: 128, ..Self::default() }
+        Self { commits_in_flight_max: 16, commit_beside_ballots_min: 256, ..Self::default() }
     }
 
     /// A queue so short that a test fills it.

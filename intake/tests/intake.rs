@@ -252,5 +252,21 @@ async fn batches_grow_with_the_votes_while_the_store_is_slow() {
         store.batches.lock().values().map(|batch| batch.unpack().unwrap().len()).collect();
     sizes.sort_unstable();
     // One alone, beside it ever larger ones, and what was left of the votes.
-    assert_eq!(sizes, [1, 79, 128, 256, 512, 1_024]);
+    assert_eq!(sizes, [1, 207, 256, 512, 1_024]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_commit_that_hangs_holds_up_nobody_for_long() {
+    let store = Store::new(&[Put::Slow(Duration::from_secs(3)), Put::Ok]);
+    let settings = IntakeSettings::for_cluster();
+    let intake = Intake::new(Arc::clone(&store) as _, settings, Arc::new(Silent));
+    let gatherer = Gatherer::new(intake);
+    tokio::spawn(Arc::clone(&gatherer).run());
+    let hanging = gatherer.submit(&to(), ballot(1), Instant::now()).unwrap();
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    let started = Instant::now();
+    gatherer.submit(&to(), ballot(2), Instant::now()).unwrap().await.unwrap();
+    let waited = started.elapsed();
+    assert!((100..300).contains(&waited.as_millis()), "{waited:?}");
+    hanging.await.unwrap();
 }

@@ -154,10 +154,10 @@ fn batches_form_from_what_is_under_way() {
         // 0.02 under way: nobody to share a commit with.
         (1.0, 1.0),
         (1_000.0, 20.0),
-        // Two at a time, of 128 and 256 ballots.
-        (19_200.0, 192.0),
-        // Four at a time: 128, 256, 512 and 1,024.
-        (96_000.0, 480.0),
+        // Two at a time, of 256 and 512 ballots.
+        (38_400.0, 384.0),
+        // Four at a time: 256, 512, 1,024 and 2,048.
+        (192_000.0, 960.0),
         (1e12, 8_000.0),
     ] {
         assert_eq!(batching.ballots(rate), ballots, "{rate}");
