@@ -116,7 +116,7 @@ test("access: another site's page changes nothing with an administrator's browse
   try {
     // By name and by number: neither the same host nor the same site.
     const elsewhere = [`http://localhost:${foreign.address().port}`, `http://127.0.0.1:${foreign.address().port}`];
-    const view = await page(it.browser, { allowed: [/status of (401|403)|CORS|ERR_FAILED/] });
+    const view = await page(it.browser, { allowed: [/status of (401|403)|CORS|ERR_FAILED|favicon\.ico/] });
     await signInto(view.context, it.server);
     for (const origin of elsewhere) {
       await view.page.goto(origin);

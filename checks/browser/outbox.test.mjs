@@ -69,15 +69,18 @@ for (const [what, fate] of [["every reply is lost", "lose"], ["every request is 
 for (const isRecorded of [true, false]) {
   const when = isRecorded ? "after it has recorded the ballot" : "before it has read the ballot";
   test(`outbox: the node is killed between tap and reply, ${when}, and restarted`, async () => {
+    let killed = null;
     const one = await voter(async ({ nth }) => {
       if (nth > 1) return "pass";
       if (isRecorded) return "hold";
-      await it.server.kill();
+      killed = it.server.kill();
+      await killed;
       return "refuse";
     });
     await vote(one.page);
-    await until("the node has had the ballot", () => one.sent()[0]?.status === 201 || !isRecorded);
-    if (isRecorded) await it.server.kill();
+    // Dead before it is started again: else the kill would hit the new one.
+    await until("the node has had the ballot, or is gone", () => one.sent()[0]?.status === 201 || killed !== null);
+    await (killed ?? it.server.kill());
     await it.net.refuse();
     assert.equal(await waiting(one.page), message("waiting", { choice: "The Wire" }));
     await it.server.restart();

@@ -19,7 +19,7 @@ const DESKTOP = /** @type {const} */ ({ width: 1280, height: 800, colorScheme: "
 const ALLOWED = { "console-conflict": [/status of 412/] };
 
 /** Near enough to another one. */
-const TWINS = ["results-by-votes", "wall-arabic", "console-edit-draft", "console-late", "console-final", "console-ask-close", "console-ask-certify", "console-interim"];
+const TWINS = ["results-by-votes", "wall-arabic", "console-edit-draft", "console-final", "console-ask-close", "console-ask-certify", "console-interim"];
 
 for (const scene of every.filter(({ group, name }) => group !== "voter" && !TWINS.includes(name))) {
   test(`page: ${scene.name}`, async () => {

@@ -60,6 +60,21 @@ for (const [size, viewport] of Object.entries({ phone: { width: 360, height: 780
   });
 }
 
+test("show: the vote leads to its results, and they lead back", async () => {
+  const { slug, path } = await contest(it.server, { results: "live" });
+  await votes(slug, 3);
+  await counted(it.server, slug, (row) => row.total === 3);
+  const view = await page(it.browser, { locale: "de" });
+  await view.page.goto(it.server.url + path);
+  await view.page.click("#results-title a");
+  await view.page.waitForURL(`**${path}/results`);
+  await reaches(view, 3);
+  await view.page.click(".to-vote a");
+  await view.page.waitForURL(`**${path}`);
+  await view.page.waitForSelector("#vote");
+  await view.close();
+});
+
 test("show: most votes first is the reader's choice, and keeps to it", async () => {
   const { slug, path } = await contest(it.server, { results: "live" });
   await votes(slug, 5, ["dark", "dark", "the-wire"]);
@@ -135,7 +150,7 @@ for (const results of ["hidden", "after_close"]) {
     await view.page.click(".cast button");
     await view.page.waitForSelector("#receipt:not([hidden])");
     assert.ok(!heard.some((url) => url.includes("/results")), `nothing asks for results: ${heard}`);
-    assert.equal(await view.page.locator("#results:not([hidden]), .counts:visible").count(), 0);
+    assert.equal(await view.page.locator("#results:not([hidden]), .counts:visible, a[href*='/results']:visible").count(), 0);
     await view.close();
     if (results === "hidden") return;
     await it.server.must(`contests/${slug}/close`, { method: "POST" });

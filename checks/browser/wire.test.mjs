@@ -140,7 +140,7 @@ test("wire: every page's policy forbids what stands inline, and every other host
 test("wire: a vote from beginning to end asks our own host alone", async () => {
   const { url } = await contest(it.server, ordinary());
   const view = await page(it.browser);
-  await view.page.goto(url, { waitUntil: "networkidle" });
+  await view.page.goto(url, { waitUntil: "load" });
   view.allow(/status of 404.*\/results\)/);
   await vote(view.page);
   await recorded(view.page);

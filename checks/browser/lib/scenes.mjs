@@ -93,10 +93,15 @@ async function conflict(page) {
 
 /** Nobody has counted for so long. @param {number} seconds */
 const stale = (seconds) => (page) => page.route("**/live", async (route) => {
-  const response = await route.fetch();
-  const body = await response.json();
-  body.counts.counted_through = new Date(Date.parse(body.server_time) - seconds * 1000).toISOString();
-  await route.fulfill({ response, json: body });
+  try {
+    const response = await route.fetch();
+    const body = await response.json();
+    body.counts.counted_through = new Date(Date.parse(body.server_time) - seconds * 1000).toISOString();
+    await route.fulfill({ response, json: body });
+  } catch (error) {
+    // The page may close while it asks.
+    if (!page.isClosed()) throw error;
+  }
 });
 
 /** @type {Scene[]} */
