@@ -31,7 +31,7 @@ pub struct RecountOptions {
     #[arg(long, env = "LANDSLIDE_DATA", value_name = "DIR", conflicts_with = "store")]
     data: Option<PathBuf>,
     /// Where the ballots are: embedded:DIR, cql://host,host/keyspace or dynamodb://region/prefix
-    #[arg(long, env = "LANDSLIDE_STORE", value_name = "STORE")]
+    #[arg(long, env = "LANDSLIDE_STORE", value_name = "STORE", hide_env_values = true)]
     store: Option<StoreAddress>,
     /// The password for the store's cluster, better given by its environment variable
     #[arg(long, env = "LANDSLIDE_STORE_PASSWORD", value_name = "PASSWORD", hide_env_values = true)]

@@ -14,7 +14,7 @@ use crate::{
 #[derive(Args, Clone, Debug)]
 pub struct SchemaOptions {
     /// The store: cql://host,host/keyspace or dynamodb://region/prefix
-    #[arg(long, env = "LANDSLIDE_STORE", value_name = "STORE")]
+    #[arg(long, env = "LANDSLIDE_STORE", value_name = "STORE", hide_env_values = true)]
     store: StoreAddress,
     /// The password for the store's cluster, better given by its environment variable
     #[arg(long, env = "LANDSLIDE_STORE_PASSWORD", value_name = "PASSWORD", hide_env_values = true)]

@@ -30,7 +30,8 @@ macro_rules! options {
         #[serde(deny_unknown_fields)]
         struct Options {
             $($(#[doc = $doc])+
-            #[arg(long, env = $env, value_name = $value)]
+            // Help is pasted into tickets: it names a variable, and never says what is in it.
+            #[arg(long, env = $env, value_name = $value, hide_env_values = true)]
             $name: Option<$kind>,)+
         }
 

@@ -37,6 +37,18 @@ fn help_teaches() {
 }
 
 #[test]
+fn help_tells_no_secret() {
+    // A store's address may have the password in it.
+    let secrets = ["LANDSLIDE_ADMIN_TOKEN", "LANDSLIDE_STORE_PASSWORD", "LANDSLIDE_STORE"];
+    for subcommand in ["serve", "demo", "bench", "recount", "schema", "health", "plan"] {
+        let mut help = Command::new(env!("CARGO_BIN_EXE_landslide"));
+        help.args([subcommand, "--help"]).envs(secrets.map(|name| (name, "cql://u:hunter2@h/k")));
+        let text = String::from_utf8(help.output().unwrap().stdout).unwrap();
+        assert!(text.contains("Usage:") && !text.contains("hunter2"), "{text}");
+    }
+}
+
+#[test]
 fn mistakes_are_a_sentence() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
