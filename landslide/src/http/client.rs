@@ -130,7 +130,8 @@ impl Limits {
     /// The network that a request counts against; `None` if it is exempt.
     fn prefix(&self, client: Client, headers: &HeaderMap) -> Option<IpAddr> {
         let address = self.address(client.peer, headers);
-        let is_direct = address == client.peer;
+        // On a socket for both families IPv4's loopback comes as ::ffff:127.0.0.1.
+        let is_direct = address == client.peer.to_canonical();
         if is_direct && address.is_loopback() && !self.settings.limit_loopback {
             return None;
         }
@@ -250,8 +251,10 @@ mod tests {
         let limits = limits(&["127.0.0.1/32"]);
         let client = |peer: &str| Client { peer: peer.parse().unwrap(), is_secure: false };
         let none = HeaderMap::new();
-        for _ in 0..9 {
-            limits.check_ballot(client("127.0.0.1"), &none).unwrap();
+        for peer in ["127.0.0.1", "::1", "::ffff:127.0.0.1"] {
+            for _ in 0..9 {
+                limits.check_ballot(client(peer), &none).unwrap();
+            }
         }
         for neighbour in ["1.2.3.4", "1.2.3.5"] {
             limits.check_ballot(client(neighbour), &none).unwrap();
