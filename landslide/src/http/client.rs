@@ -1,7 +1,7 @@
 //! Where a request comes from, and how much may come from there.
 
 use std::{
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     num::NonZeroU32,
 };
 
@@ -149,7 +149,7 @@ impl Limits {
         let lines: Vec<_> = headers.get_all("x-forwarded-for").iter().collect();
         let hops = lines.iter().rev().filter_map(|line| line.to_str().ok());
         for hop in hops.flat_map(|line| line.rsplit(',')) {
-            let Ok(hop) = hop.trim().parse::<IpAddr>() else { break };
+            let Some(hop) = hop_address(hop.trim()) else { break };
             address = hop.to_canonical();
             if !self.trusts(address) {
                 break;
@@ -157,6 +157,13 @@ impl Limits {
         }
         address
     }
+}
+
+/// One hop of `X-Forwarded-For`. Some proxies write the port too, and IPv6 in brackets.
+fn hop_address(hop: &str) -> Option<IpAddr> {
+    let with_port = || hop.parse().ok().map(|address: SocketAddr| address.ip());
+    let in_brackets = || hop.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
+    hop.parse().ok().or_else(with_port).or_else(in_brackets)
 }
 
 fn prefix(address: IpAddr) -> IpAddr {
@@ -199,6 +206,9 @@ mod tests {
         assert_eq!(address(&limits, "10.0.0.1", &["6.6.6.6, 1.1.1.1, 10.0.0.2"]), "1.1.1.1");
         assert_eq!(address(&limits, "10.0.0.1", &["6.6.6.6", "1.1.1.1"]), "1.1.1.1");
         assert_eq!(address(&limits, "10.0.0.1", &["6.6.6.6, junk, 10.0.0.2"]), "10.0.0.2");
+        assert_eq!(address(&limits, "10.0.0.1", &["6.6.6.6, 1.1.1.1:443"]), "1.1.1.1");
+        assert_eq!(address(&limits, "10.0.0.1", &["[2001:db8::1]:443"]), "2001:db8::1");
+        assert_eq!(address(&limits, "10.0.0.1", &["[2001:db8::1]"]), "2001:db8::1");
         assert_eq!(address(&limits, "10.0.0.1", &[]), "10.0.0.1");
         assert_eq!(address(&limits, "::ffff:10.0.0.1", &["2001:db8::1"]), "2001:db8::1");
     }
