@@ -5,7 +5,7 @@ use std::time::Duration;
 use ballot::Timestamp;
 use serde_json::{Value, json};
 
-use crate::node::{TOKEN, definition, fresh};
+use crate::node::{Node, TOKEN, definition, fresh};
 
 fn time(value: &Value) -> Timestamp {
     value.as_str().unwrap().parse().unwrap()
@@ -40,6 +40,19 @@ fn only_the_token_admits() {
         }
     }
     node.admin("GET", "/nobody").send().problem(404, "no-such-contest");
+}
+
+#[test]
+fn a_token_may_have_any_letters() {
+    let folder = tempfile::tempdir().unwrap();
+    let variables = [("LANDSLIDE_ADMIN_TOKEN", "schlüssel مفتاح")];
+    let node = Node::start_with(&folder.path().join("data"), &[], &variables);
+    let list = |token: &str| {
+        let request = node.request("GET", "/v1/admin/contests");
+        request.header("Authorization", &format!("Bearer {token}")).send()
+    };
+    assert_eq!(list("schlüssel مفتاح").status, 200);
+    list("schlussel").problem(401, "unauthorized");
 }
 
 #[test]
