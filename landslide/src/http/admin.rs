@@ -10,7 +10,7 @@ use axum::{
 use ballot::{Contest, Counts, InvalidDefinition, Phase, Slug, limits};
 use hyper::{
     HeaderMap, Request, StatusCode,
-    header::{CONTENT_TYPE, ETAG, HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH},
+    header::{ETAG, HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH},
     http::request::Parts,
 };
 use serde::{Deserialize, Serialize};
@@ -82,14 +82,14 @@ pub(crate) async fn put_contest(
 ) -> Result<Response, Problem> {
     let (parts, request_body) = request.into_parts();
     let administrator = admit(&worker, &parts)?;
-    body::check_content_type(&parts.headers, &["application/json", "application/toml"])?;
+    let media_type =
+        body::check_content_type(&parts.headers, &["application/json", "application/toml"])?;
     let bytes = body::read(request_body, limits::DEFINITION_BODY_BYTES_MAX).await?;
     let slug: Slug = slug.parse().map_err(|error| {
         let detail = format!("A contest's name is {error}.");
         Problem::new(ProblemKind::InvalidDefinition, detail).field("contest")
     })?;
-    let is_toml = parts.headers.get(CONTENT_TYPE).is_some_and(|v| v.as_bytes().ends_with(b"toml"));
-    let definition = if is_toml {
+    let definition = if media_type == "application/toml" {
         let text = str::from_utf8(&bytes).map_err(|_| unreadable("The body is not UTF-8."))?;
         Contest::from_toml(text)
     } else {

@@ -11,15 +11,18 @@ use super::problem::{Problem, ProblemKind};
 /// A body that takes longer is given up: a phone on a bad network sends 4 KiB well within it.
 const BODY_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Refuses a content type that is not one of `accepted`, or missing.
-pub(crate) fn check_content_type(headers: &HeaderMap, accepted: &[&str]) -> Result<(), Problem> {
+/// Which of the `accepted` content types it is; refuses any other, and none.
+pub(crate) fn check_content_type<'a>(
+    headers: &HeaderMap,
+    accepted: &[&'a str],
+) -> Result<&'a str, Problem> {
     let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let media_type = value.map(|value| value.split(';').next().unwrap_or_default().trim());
-    if media_type.is_some_and(|got| accepted.iter().any(|want| got.eq_ignore_ascii_case(want))) {
-        return Ok(());
-    }
-    let detail = format!("The content type must be {}.", accepted.join(" or "));
-    Err(Problem::new(ProblemKind::UnsupportedMediaType, detail))
+    let is_it = |want: &&&str| media_type.is_some_and(|got| got.eq_ignore_ascii_case(want));
+    accepted.iter().find(is_it).copied().ok_or_else(|| {
+        let detail = format!("The content type must be {}.", accepted.join(" or "));
+        Problem::new(ProblemKind::UnsupportedMediaType, detail)
+    })
 }
 
 /// Reads a body of at most `bytes_max`.

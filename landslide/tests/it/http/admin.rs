@@ -81,6 +81,9 @@ fn a_contest_is_created_changed_and_guarded_by_its_etag() {
     node.admin("PUT", "/new").header("If-Match", "*").json(&draft).send().problem(412, "stale");
     let toml = "title = 'T'\n[[choices]]\nchoice = 'a'\ntitle = 'A'\n[[choices]]\nchoice = 'b'\ntitle = 'B'";
     assert_eq!(node.admin("PUT", "/toml").body("application/toml", toml).send().status, 201);
+    for same in ["Application/TOML", "application/toml; charset=utf-8", "application/toml ;x"] {
+        assert_eq!(node.admin("PUT", "/toml").body(same, toml).send().status, 200, "{same}");
+    }
     let listed = node.admin("GET", "").send().json();
     let listed: Vec<_> = listed["contests"].as_array().unwrap().iter().collect();
     assert_eq!(listed.len(), 2);
