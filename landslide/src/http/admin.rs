@@ -10,7 +10,7 @@ use axum::{
 use ballot::{Contest, Counts, InvalidDefinition, Phase, Slug, limits};
 use hyper::{
     HeaderMap, Request, StatusCode,
-    header::{ETAG, HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH},
+    header::{ETAG, HeaderValue, IF_MATCH},
     http::request::Parts,
 };
 use serde::{Deserialize, Serialize};
@@ -108,19 +108,15 @@ pub(crate) async fn put_contest(
     Ok((status, definition_of(&changed.live)).into_response())
 }
 
-/// `If-Match` and `If-None-Match` of RFC 9110 section 13.1, for a resource with strong tags.
+/// `If-Match` (strong comparison) and `If-None-Match` (weak) of RFC 9110 section 13.1.
 fn precondition(headers: &HeaderMap, etag: Option<Etag>) -> bool {
-    let etag = etag.map(|etag| etag.to_string());
-    let named = |name: HeaderName| {
-        let values = headers.get_all(&name).iter().filter_map(|value| value.to_str().ok());
-        let tags: Vec<_> = values.flat_map(|value| value.split(',')).map(str::trim).collect();
-        let is_named =
-            etag.as_ref().is_some_and(|etag| tags.iter().any(|tag| tag == etag || *tag == "*"));
-        (headers.contains_key(name), is_named)
+    let Some(etag) = etag.map(|etag| etag.to_string()) else {
+        return !headers.contains_key(IF_MATCH);
     };
-    let (has_match, matches) = named(IF_MATCH);
-    let (has_none_match, matches_none) = named(IF_NONE_MATCH);
-    (!has_match || matches) && !(has_none_match && matches_none)
+    let values = headers.get_all(IF_MATCH).iter().filter_map(|value| value.to_str().ok());
+    let mut tags = values.flat_map(|value| value.split(',')).map(str::trim);
+    let is_expected = !headers.contains_key(IF_MATCH) || tags.any(|tag| tag == "*" || tag == etag);
+    is_expected && !public::matches(headers, &etag)
 }
 
 /// A contest's definition, as `PUT` takes it.
