@@ -365,6 +365,11 @@ fn contest_error(error: ContestError) -> Problem {
                 None => problem,
             }
         }
+        // Every member is within its limits, and all together are too much for the store.
+        ContestError::Store(StoreError::Invalid(detail)) => {
+            Problem::new(ProblemKind::InvalidDefinition, format!("Too large: {detail}."))
+                .field("definition")
+        }
         ContestError::Store(error) => store_error(&error),
     }
 }

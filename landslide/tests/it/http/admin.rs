@@ -124,8 +124,17 @@ fn bad_definitions_are_refused_by_field() {
     }
     let titles: Vec<_> =
         (0..1_000).map(|n| json!({"choice": format!("c{n}"), "title": "🎬".repeat(200)})).collect();
-    let largest = definition(json!({"choices": titles})).to_string();
+    let largest = definition(json!({"choices": &titles})).to_string();
     assert_eq!(put("large", "application/json", &largest).status, 201, "1,000 long titles");
+    // Each member is within its limit, and together they are more than a store takes.
+    let picture = format!("https://pictures.example/{}", "x".repeat(225));
+    let with_pictures: Vec<_> = titles
+        .iter()
+        .map(|choice| json!({"choice": choice["choice"], "title": choice["title"], "picture": picture}))
+        .collect();
+    let together = definition(json!({"choices": with_pictures})).to_string();
+    let problem = put("tv", "application/json", &together).problem(422, "invalid-definition");
+    assert_eq!(problem["field"], "definition");
     let too_large = "x".repeat(2 * 1_024 * 1_024 + 1);
     put("tv", "application/json", &too_large).problem(413, "too-large");
 }
