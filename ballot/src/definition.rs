@@ -8,7 +8,8 @@ use std::collections::HashSet;
 use serde_json::{Map, Value};
 
 use crate::{
-    Admission, Choice, Contest, Hours, Policy, ResultsVisibility, Slug, Timestamp, limits, web,
+    Admission, Choice, Contest, Hours, Policy, ResultsVisibility, Slug, Timestamp, limits,
+    once::Once, web,
 };
 
 /// A definition that breaks a rule.
@@ -34,9 +35,15 @@ impl InvalidDefinition {
 }
 
 impl Contest {
-    /// Reads and checks a definition in JSON. Unknown members are refused.
+    /// Reads and checks a definition in JSON. Unknown members, and a member twice, are refused.
     pub fn from_json(text: &[u8]) -> Result<Self, InvalidDefinition> {
-        let value = serde_json::from_slice(text).map_err(InvalidDefinition::unreadable)?;
+        let Once(value) = serde_json::from_slice(text).map_err(|error| {
+            if error.is_data() {
+                InvalidDefinition::new("definition", error.to_string())
+            } else {
+                InvalidDefinition::unreadable(error)
+            }
+        })?;
         contest(value)
     }
 

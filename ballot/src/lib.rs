@@ -24,6 +24,8 @@ pub use contest::{Admission, Choice, Contest, Hours, Phase, Policy, ResultsVisib
 mod web;
 pub use web::is_origin;
 
+mod once;
+
 mod definition;
 pub use definition::InvalidDefinition;
 

@@ -122,6 +122,12 @@ fn bad_definitions_are_refused_by_field() {
         let reply = put("tv", "application/json", &definition(more).to_string());
         assert_eq!(reply.problem(422, "invalid-definition")["field"], field);
     }
+    let mut twice = good.clone();
+    twice.insert_str(twice.len() - 1, r#","title":"Another""#);
+    for twice in [twice, good.replacen(r#""choice":"a""#, r#""choice":"z","choice":"a""#, 1)] {
+        let problem = put("tv", "application/json", &twice).problem(422, "invalid-definition");
+        assert_eq!(problem["field"], "definition", "{problem}");
+    }
     let titles: Vec<_> =
         (0..1_000).map(|n| json!({"choice": format!("c{n}"), "title": "🎬".repeat(200)})).collect();
     let largest = definition(json!({"choices": &titles})).to_string();
