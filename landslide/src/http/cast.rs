@@ -247,7 +247,9 @@ impl<'a> Submission<'a> {
 
 /// Reads one JSON object; what is not JSON is unreadable, what is not an object is wrong.
 pub(crate) fn members<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Problem> {
-    serde_json::from_slice(bytes).map_err(|error| match error.classify() {
+    // All of it: serde_json does not look into a text that is ignored.
+    let text = str::from_utf8(bytes).map_err(|_| unreadable("The body is not UTF-8."))?;
+    serde_json::from_str(text).map_err(|error| match error.classify() {
         serde_json::error::Category::Data => {
             Problem::new(ProblemKind::InvalidMember, format!("The body is wrong: {error}."))
                 .field("body")
@@ -271,6 +273,7 @@ pub(crate) struct BallotMembers<'a> {
 pub(crate) enum Member<'a> {
     #[default]
     Absent,
+    Null,
     Text(Cow<'a, str>),
     Wrong,
 }
@@ -279,7 +282,7 @@ impl<'a> Member<'a> {
     /// The text, if the member is there.
     pub(crate) fn optional_text(self, field: &str) -> Result<Option<Cow<'a, str>>, Problem> {
         match self {
-            Self::Absent => Ok(None),
+            Self::Absent | Self::Null => Ok(None),
             Self::Text(text) => Ok(Some(text)),
             Self::Wrong => Err(invalid_member(field, "must be a text")),
         }
@@ -381,7 +384,7 @@ impl<'de> Deserialize<'de> for Member<'de> {
             }
 
             fn visit_unit<E>(self) -> Result<Self::Value, E> {
-                Ok(Member::Absent)
+                Ok(Member::Null)
             }
 
             fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {

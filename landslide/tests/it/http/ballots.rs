@@ -113,8 +113,21 @@ fn bad_input_is_refused_by_name() {
         let reply = node.request("POST", path).body("application/json", body).send();
         reply.problem(400, "unreadable");
     }
+    // Also where it stands in what is ignored.
+    for ignored in [&b"\"x\":\"\xff\""[..], b"\"x\":[\"\xc3\"]", b"\"device\":{\"\xff\":1}"] {
+        let body = [b"{\"choice\":\"a\",", ignored, b"}"].concat();
+        post("application/json", &body).problem(400, "unreadable");
+    }
     for body in ["[]", "null", "5", "\"a\"", r#"{"choice":"a","choice":"b"}"#] {
         post("application/json", body.as_bytes()).problem(422, "invalid-member");
+    }
+    for twice in [
+        r#"{"choice":null,"choice":"a"}"#,
+        r#"{"choice":"a","choice":null}"#,
+        r#"{"choice":"a","ballot_id":null,"ballot_id":null}"#,
+        r#"{"choice":"a","device":null,"device":null}"#,
+    ] {
+        post("application/json", twice.as_bytes()).problem(422, "invalid-member");
     }
     for (body, name, field) in [
         (json!({}), "invalid-member", "choice"),
