@@ -1,13 +1,13 @@
 //! A client: sends what is due on its connection, and retries what was not answered.
 
 use std::{
-    sync::atomic::Ordering::Relaxed,
+    sync::{Arc, atomic::Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
 use ballot::Slug;
 use hyper::{
-    HeaderMap, Method, StatusCode,
+    Method, StatusCode,
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue},
 };
 use serde::Deserialize;
@@ -15,7 +15,7 @@ use tokio::time::{sleep, timeout};
 
 use super::{
     ballots::Envelope,
-    connection::{Call, Connection, NoReply, Reply},
+    connection::{Call, Connection, HeaderLines, NoReply, Reply},
     lane::Lane,
     load::Phase,
 };
@@ -30,15 +30,15 @@ const CONNECT_PAUSE: Duration = Duration::from_millis(40);
 /// How ballots become requests.
 #[derive(Clone, Debug)]
 pub(crate) struct Requests {
-    path: String,
-    headers: HeaderMap,
+    path: Arc<str>,
+    headers: HeaderLines,
 }
 
 impl Requests {
     /// Voters' own ballots.
     pub(crate) fn of_devices(contest: &Slug) -> Self {
         let headers = [(CONTENT_TYPE, HeaderValue::from_static("application/json"))];
-        let path = format!("/v1/contests/{contest}/ballots");
+        let path = format!("/v1/contests/{contest}/ballots").into();
         Self { path, headers: headers.into_iter().collect() }
     }
 
@@ -46,14 +46,14 @@ impl Requests {
     pub(crate) fn of_gateway(contest: &Slug, bearer: HeaderValue) -> Self {
         let ndjson = HeaderValue::from_static("application/x-ndjson");
         let headers = [(CONTENT_TYPE, ndjson), (AUTHORIZATION, bearer)];
-        let path = format!("/v1/contests/{contest}/batches");
+        let path = format!("/v1/contests/{contest}/batches").into();
         Self { path, headers: headers.into_iter().collect() }
     }
 
     fn call(&self, envelope: &Envelope) -> Call {
         Call {
             method: Method::POST,
-            path: self.path.clone(),
+            path: Arc::clone(&self.path),
             headers: self.headers.clone(),
             body: envelope.body.clone(),
         }
@@ -312,7 +312,6 @@ fn problem(reply: &Reply) -> String {
 mod tests {
     use ballot::{BallotId, Timestamp};
     use bytes::Bytes;
-    use hyper::header::RETRY_AFTER;
 
     use super::*;
 
@@ -330,12 +329,7 @@ mod tests {
     }
 
     fn reply(status: u16, body: &str) -> Reply {
-        let headers = [(RETRY_AFTER, HeaderValue::from_static("2"))];
-        Reply {
-            status: StatusCode::from_u16(status).unwrap(),
-            headers: headers.into_iter().collect(),
-            body: Bytes::copy_from_slice(body.as_bytes()),
-        }
+        Reply::of_test(status, "retry-after: 2", body)
     }
 
     fn of_one(status: u16, body: &str) -> Outcome {

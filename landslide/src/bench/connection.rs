@@ -1,28 +1,38 @@
 //! One kept-alive HTTP/1.1 connection, driven by the task that sends on it.
+//!
+//! The load shares its machine with what it measures, so what a request costs here is part of every
+//! figure: one write, one read and one allocation, where a client library takes twice the time.
 
-use std::{
-    future::{Future, poll_fn},
-    pin::{Pin, pin},
-    task::Poll,
-    time::Duration,
-};
+use std::{future::poll_fn, io, pin::Pin, sync::Arc, task::Poll, time::Duration};
 
+use ballot::Timestamp;
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
 use hyper::{
-    HeaderMap, Method, Request, StatusCode,
-    client::conn::http1::{self, SendRequest},
-    header,
+    Method, StatusCode,
+    header::{self, HeaderName, HeaderValue},
 };
-use hyper_util::rt::TokioIo;
-use tokio::time::timeout;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf},
+    time::timeout,
+};
 
 use super::address::{Address, Stream};
 
+/// A reply's status line and headers may have so many bytes, and so many lines.
+const HEAD_BYTES_MAX: usize = 64 * 1024;
+const HEADERS_MAX: usize = 64;
+/// A reply's body may have so many bytes: a counts row of 1,000 choices is a tenth of it.
+const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// What is read at a time: more than most replies have, so that one read is enough.
+const READ_BYTES: usize = 4 * 1024;
+
 /// An open connection. Nothing is read or written but while a request is under way.
 pub(super) struct Connection {
-    sender: SendRequest<Full<Bytes>>,
-    wire: http1::Connection<TokioIo<Box<dyn Stream>>, Full<Bytes>>,
+    stream: Box<dyn Stream>,
+    /// Reused from request to request.
+    buffer: Vec<u8>,
+    /// Whether the other end has announced that it closes.
+    closing: bool,
 }
 
 /// A request to the public or the administrators' interface.
@@ -30,26 +40,23 @@ pub(super) struct Connection {
 pub(super) struct Call {
     pub(super) method: Method,
     /// Starts with `/v1`.
-    pub(super) path: String,
+    pub(super) path: Arc<str>,
     /// The credential and the content type, where there are any.
-    pub(super) headers: HeaderMap,
+    pub(super) headers: HeaderLines,
     pub(super) body: Bytes,
 }
+
+/// Headers as they are sent.
+#[derive(Clone, Default)]
+pub(super) struct HeaderLines(Arc<[u8]>);
 
 /// A whole reply.
 #[derive(Debug)]
 pub(super) struct Reply {
     pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
+    /// The status line and the headers, as they came.
+    head: Bytes,
     pub(super) body: Bytes,
-}
-
-impl Reply {
-    /// How long the server asks to wait, where it says so in seconds.
-    pub(super) fn retry_after(&self) -> Option<Duration> {
-        let value = self.headers.get(header::RETRY_AFTER)?.to_str().ok()?;
-        value.trim().parse().ok().map(Duration::from_secs)
-    }
 }
 
 /// Why there is no reply.
@@ -63,6 +70,53 @@ pub(super) enum NoReply {
     Unknown(&'static str),
 }
 
+impl Reply {
+    /// How long the server asks to wait, where it says so in seconds.
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        self.header(&header::RETRY_AFTER)?.parse().ok().map(Duration::from_secs)
+    }
+
+    /// The server's time, in whole seconds.
+    pub(super) fn date(&self) -> Option<Timestamp> {
+        let date = jiff::fmt::rfc2822::parse(&self.header(&header::DATE)?).ok()?;
+        Some(Timestamp::from_micros(date.timestamp().as_microsecond()))
+    }
+
+    /// With one header.
+    #[cfg(test)]
+    pub(super) fn of_test(status: u16, header: &str, body: &str) -> Self {
+        let head = format!("HTTP/1.1 {status} X\r\n{header}\r\n\r\n").into();
+        let status = StatusCode::from_u16(status).expect("tests know their statuses");
+        Self { status, head, body: Bytes::copy_from_slice(body.as_bytes()) }
+    }
+
+    fn header(&self, name: &HeaderName) -> Option<String> {
+        let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
+        httparse::Response::new(&mut headers).parse(&self.head).ok()?;
+        let header = headers.iter().find(|header| header.name.eq_ignore_ascii_case(name.as_str()));
+        header.map(|header| String::from_utf8_lossy(header.value).trim().to_owned())
+    }
+}
+
+impl FromIterator<(HeaderName, HeaderValue)> for HeaderLines {
+    fn from_iter<I: IntoIterator<Item = (HeaderName, HeaderValue)>>(headers: I) -> Self {
+        let mut lines = Vec::new();
+        for (name, value) in headers {
+            for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+                lines.extend_from_slice(part);
+            }
+        }
+        Self(lines.into())
+    }
+}
+
+impl std::fmt::Debug for HeaderLines {
+    /// Without their values: one of them is a key.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "HeaderLines({} bytes)", self.0.len())
+    }
+}
+
 impl Connection {
     /// Connects, within `patience`, to the address of the host whose `turn` it is, or the next.
     pub(super) async fn open(
@@ -70,83 +124,294 @@ impl Connection {
         turn: usize,
         patience: Duration,
     ) -> Result<Self, NoReply> {
-        let stream = match timeout(patience, address.connect(turn)).await {
-            Ok(Ok(stream)) => stream,
-            Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
-                return Err(NoReply::NotSent("connection refused"));
+        match timeout(patience, address.connect(turn)).await {
+            Ok(Ok(stream)) => Ok(Self::over(stream)),
+            Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                Err(NoReply::NotSent("connection refused"))
             }
-            Ok(Err(_)) => return Err(NoReply::NotSent("no connection")),
-            Err(_) => return Err(NoReply::NotSent("no connection in time")),
-        };
-        let handshake = http1::handshake(TokioIo::new(stream)).await;
-        let (sender, wire) = handshake.map_err(|_| NoReply::NotSent("no connection"))?;
-        let mut connection = Self { sender, wire };
-        // The first look also makes it ready.
-        match connection.is_usable().await {
-            true => Ok(connection),
-            false => Err(NoReply::NotSent("connection closed")),
+            Ok(Err(_)) => Err(NoReply::NotSent("no connection")),
+            Err(_) => Err(NoReply::NotSent("no connection in time")),
         }
+    }
+
+    fn over(stream: Box<dyn Stream>) -> Self {
+        Self { stream, buffer: Vec::with_capacity(READ_BYTES), closing: false }
     }
 
     /// Whether a request can be sent on it: not closed by the other end, as far as is known.
     pub(super) async fn is_usable(&mut self) -> bool {
-        let mut wire = Pin::new(&mut self.wire);
-        // One look at the socket, so that a close that has arrived meanwhile is noticed.
-        let ended = poll_fn(|context| Poll::Ready(wire.as_mut().poll(context).is_ready())).await;
-        !ended && self.sender.is_ready()
+        let mut byte = [0];
+        // One look at the socket: its end has arrived, or something that nobody asked for.
+        let something = poll_fn(|context| {
+            let mut byte = ReadBuf::new(&mut byte);
+            Poll::Ready(Pin::new(&mut self.stream).poll_read(context, &mut byte).is_ready())
+        });
+        !self.closing && !something.await
     }
 
-    /// Sends, and waits up to `patience` for the whole reply. After an error the connection is of
-    /// no use.
+    /// Sends, and waits up to `patience` for the whole reply. After an error, or when cancelled, the
+    /// connection is of no use.
     pub(super) async fn send(
         &mut self,
         address: &Address,
         call: &Call,
         patience: Duration,
     ) -> Result<Reply, NoReply> {
-        let request = request(address, call)?;
-        let sender = &mut self.sender;
-        let mut reply = pin!(async {
-            let reply = sender.send_request(request).await.map_err(no_reply)?;
-            let (head, body) = reply.into_parts();
-            let body = body.collect().await.map_err(no_reply)?.to_bytes();
-            Ok(Reply { status: head.status, headers: head.headers, body })
-        });
-        let mut wire = Pin::new(&mut self.wire);
-        let mut open = true;
-        let whole = poll_fn(|context| {
-            if let Poll::Ready(reply) = reply.as_mut().poll(context) {
-                return Poll::Ready(reply);
+        let exchange = async {
+            self.write(address, call).await?;
+            self.read().await.map_err(|_| NoReply::Unknown("connection lost"))
+        };
+        timeout(patience, exchange).await.unwrap_or(Err(NoReply::Unknown("no reply in time")))
+    }
+
+    async fn write(&mut self, address: &Address, call: &Call) -> Result<(), NoReply> {
+        let Self { stream, buffer, .. } = self;
+        buffer.clear();
+        let length = call.body.len().to_string();
+        let parts: [&[u8]; 12] = [
+            call.method.as_str().as_bytes(),
+            b" ",
+            address.prefix.as_bytes(),
+            call.path.as_bytes(),
+            b" HTTP/1.1\r\nhost: ",
+            address.authority.as_bytes(),
+            b"\r\n",
+            &call.headers.0,
+            b"content-length: ",
+            length.as_bytes(),
+            b"\r\n\r\n",
+            &call.body,
+        ];
+        parts.iter().for_each(|part| buffer.extend_from_slice(part));
+        // The first write alone is certain: once some of it is on its way, all of it may be.
+        let written = match stream.write(buffer).await {
+            Ok(written) if written > 0 => written,
+            _ => return Err(NoReply::NotSent("connection closed")),
+        };
+        let rest = async {
+            stream.write_all(&buffer[written..]).await?;
+            // TLS keeps what is written until it is told to go on.
+            stream.flush().await
+        };
+        rest.await.map_err(|_| NoReply::Unknown("connection lost"))
+    }
+
+    async fn read(&mut self) -> io::Result<Reply> {
+        self.buffer.clear();
+        self.read_more().await?;
+        let head = loop {
+            match Head::parse(&self.buffer)? {
+                // An interim reply: the real one follows.
+                Some(head) if head.status.is_informational() => {
+                    self.buffer.drain(..head.bytes);
+                }
+                Some(head) => break head,
+                None if self.buffer.len() > HEAD_BYTES_MAX => return Err(not_http("a long head")),
+                None => self.read_more().await?,
             }
-            if open && wire.as_mut().poll(context).is_ready() {
-                open = false;
+        };
+        self.closing = head.closes;
+        let end = match head.length {
+            Length::Known(length) => {
+                let end = head.bytes + length;
+                while self.buffer.len() < end {
+                    self.read_more().await?;
+                }
+                end
             }
-            // What the wire has just brought; it does not wake its own task for it.
-            reply.as_mut().poll(context)
-        });
-        timeout(patience, whole).await.unwrap_or(Err(NoReply::Unknown("no reply in time")))
+            Length::Chunked => self.join_chunks(head.bytes).await?,
+            Length::UntilClosed => {
+                self.closing = true;
+                while self.read_some().await? > 0 {}
+                self.buffer.len()
+            }
+        };
+        let mut body = Bytes::copy_from_slice(&self.buffer[..end]);
+        let head_bytes = body.split_to(head.bytes);
+        Ok(Reply { status: head.status, head: head_bytes, body })
+    }
+
+    /// Puts the chunks from `begin` on together, in their place; says where they end.
+    async fn join_chunks(&mut self, begin: usize) -> io::Result<usize> {
+        let (mut end, mut at) = (begin, begin);
+        loop {
+            let (line, length) = loop {
+                match httparse::parse_chunk_size(&self.buffer[at..]) {
+                    Ok(httparse::Status::Complete(parsed)) => break parsed,
+                    Ok(httparse::Status::Partial) => self.read_more().await?,
+                    Err(_) => return Err(not_http("no size of a chunk")),
+                }
+            };
+            at += line;
+            let length = usize::try_from(length).unwrap_or(usize::MAX);
+            if length > BODY_BYTES_MAX {
+                return Err(not_http("a long chunk"));
+            }
+            // The line's end after it, too; after the last chunk there is nothing else.
+            while self.buffer.len() < at + length + 2 {
+                self.read_more().await?;
+            }
+            if length == 0 {
+                return Ok(end);
+            }
+            self.buffer.copy_within(at..at + length, end);
+            end += length;
+            at += length + 2;
+        }
+    }
+
+    async fn read_more(&mut self) -> io::Result<()> {
+        match self.read_some().await? {
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// How many bytes came; 0 is the end.
+    async fn read_some(&mut self) -> io::Result<usize> {
+        if self.buffer.len() > HEAD_BYTES_MAX + BODY_BYTES_MAX {
+            return Err(not_http("a long reply"));
+        }
+        self.buffer.reserve(READ_BYTES);
+        self.stream.read_buf(&mut self.buffer).await
     }
 }
 
-fn request(address: &Address, call: &Call) -> Result<Request<Full<Bytes>>, NoReply> {
-    let mut request = Request::new(Full::new(call.body.clone()));
-    let path = format!("{}{}", address.prefix, call.path);
-    let host = header::HeaderValue::try_from(address.authority.as_str());
-    let (Ok(path), Ok(host)) = (path.parse(), host) else {
-        return Err(NoReply::NotSent("not a URL"));
-    };
-    *request.method_mut() = call.method.clone();
-    *request.uri_mut() = path;
-    *request.headers_mut() = call.headers.clone();
-    request.headers_mut().insert(header::HOST, host);
-    Ok(request)
+/// A reply's status line and what its headers say of the body.
+struct Head {
+    status: StatusCode,
+    /// Of the head itself.
+    bytes: usize,
+    length: Length,
+    /// Whether the connection ends with this reply.
+    closes: bool,
 }
 
-fn no_reply(error: hyper::Error) -> NoReply {
-    if error.is_canceled() {
-        // hyper's word for a request that it had not begun to write when the connection ended.
-        NoReply::NotSent("connection closed")
-    } else {
-        NoReply::Unknown("connection lost")
+/// How long a body is.
+enum Length {
+    Known(usize),
+    Chunked,
+    UntilClosed,
+}
+
+impl Head {
+    /// The head that `reply` begins with, if it is there whole.
+    fn parse(reply: &[u8]) -> io::Result<Option<Self>> {
+        let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
+        let mut parsed = httparse::Response::new(&mut headers);
+        let bytes = match parsed.parse(reply).map_err(|error| not_http(&error.to_string()))? {
+            httparse::Status::Complete(bytes) => bytes,
+            httparse::Status::Partial => return Ok(None),
+        };
+        let status = parsed.code.and_then(|code| StatusCode::from_u16(code).ok());
+        let status = status.ok_or_else(|| not_http("no status"))?;
+        // HTTP/1.1 is version 1 to the parser; before it, connections were closed.
+        let mut closes = parsed.version != Some(1);
+        let mut length = Length::UntilClosed;
+        for header in parsed.headers.iter() {
+            let is = |name: HeaderName| header.name.eq_ignore_ascii_case(name.as_str());
+            let text = || std::str::from_utf8(header.value).unwrap_or_default().trim();
+            if is(header::TRANSFER_ENCODING) {
+                length = Length::Chunked;
+            } else if is(header::CONTENT_LENGTH) && !matches!(length, Length::Chunked) {
+                let known = text().parse().ok().filter(|known| *known <= BODY_BYTES_MAX);
+                length = Length::Known(known.ok_or_else(|| not_http("a length that is none"))?);
+            } else if is(header::CONNECTION) {
+                closes |= text().eq_ignore_ascii_case("close");
+            }
+        }
+        if matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+            length = Length::Known(0);
+        }
+        Ok(Some(Self { status, bytes, length, closes }))
+    }
+}
+
+fn not_http(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::duplex;
+
+    use super::*;
+
+    /// What is read of these bytes, which come in parts of that size and end with the connection
+    /// if they say so; and whether it may be used again.
+    async fn read(bytes: &[u8], part: usize) -> io::Result<(Reply, bool)> {
+        let (here, mut there) = duplex(1024 * 1024);
+        let mut connection = Connection::over(Box::new(here));
+        let ends = bytes.starts_with(b"HTTP/1.0") || bytes.ends_with(b"cut");
+        let write = async {
+            for part in bytes.chunks(part) {
+                there.write_all(part).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+            (!ends).then_some(there)
+        };
+        let (reply, _there) = tokio::join!(connection.read(), write);
+        let usable = connection.is_usable().await;
+        Ok((reply?, usable))
+    }
+
+    #[tokio::test]
+    async fn reads_bodies_of_every_kind_in_parts_of_every_size() {
+        let known =
+            b"HTTP/1.1 503 Busy\r\nRetry-After: 2\r\nDate: Mon, 23 Nov 2026 20:00:02 GMT\r\n\
+            content-length: 5\r\n\r\nhello";
+        let chunked = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n\
+            2\r\nhe\r\n3;ext=1\r\nllo\r\n0\r\n\r\n";
+        let interim = b"HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n\
+            HTTP/1.1 201 Created\r\nContent-Length:5\r\nConnection: close\r\n\r\nhello";
+        let ended = b"HTTP/1.0 200 OK\r\n\r\nhello";
+        for part in 1..80 {
+            let (reply, usable) = read(known, part).await.unwrap();
+            assert_eq!(
+                (&reply.body[..], reply.status.as_u16(), usable),
+                (&b"hello"[..], 503, true)
+            );
+            assert_eq!(reply.retry_after(), Some(Duration::from_secs(2)));
+            assert_eq!(reply.date().unwrap().to_string(), "2026-11-23T20:00:02Z");
+            let (reply, usable) = read(chunked, part).await.unwrap();
+            assert_eq!((&reply.body[..], usable), (&b"hello"[..], true));
+            assert_eq!((reply.retry_after(), reply.date()), (None, None));
+            let (reply, usable) = read(interim, part).await.unwrap();
+            assert_eq!(
+                (&reply.body[..], reply.status.as_u16(), usable),
+                (&b"hello"[..], 201, false)
+            );
+            let (reply, usable) = read(ended, part).await.unwrap();
+            assert_eq!((&reply.body[..], usable), (&b"hello"[..], false));
+        }
+        let empty = b"HTTP/1.1 204 No Content\r\n\r\n";
+        assert!(read(empty, 99).await.unwrap().0.body.is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_is_no_reply_is_an_error() {
+        for bad in [
+            "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\ncut",
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n9\r\ncut",
+            "HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ncontent-length: 99999999999999999999\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nz\r\n",
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nffffffffff\r\n",
+            "SSH-2.0-OpenSSH\r\n\r\n",
+            "cut",
+        ] {
+            assert!(read(bad.as_bytes(), 7).await.is_err(), "{bad}");
+        }
+        let endless = format!("HTTP/1.1 200 OK\r\nx: {}", "y".repeat(2 * HEAD_BYTES_MAX));
+        assert!(read(endless.as_bytes(), 4_096).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn what_nobody_asked_for_ends_a_connection() {
+        let (here, mut there) = duplex(8);
+        let mut connection = Connection::over(Box::new(here));
+        assert!(connection.is_usable().await);
+        there.write_all(b"x").await.unwrap();
+        assert!(!connection.is_usable().await);
     }
 }
