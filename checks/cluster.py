@@ -325,11 +325,10 @@ class Cluster:
         except ValueError:
             return status, text
 
-    def open_contest(self, contest, seconds=60):
-        """Makes a contest of ten TV series and opens it; returns when every node knows."""
-        with open(ROOT / "landslide/data/tv-series.csv", encoding="utf-8") as table:
-            choices = [{"choice": line["choice"], "title": line["title"]}
-                       for line in csv.DictReader(table)]
+    def open_contest(self, contest, seconds=60, choices=None):
+        """Makes a contest, of ten TV series unless said otherwise, and opens it; returns when every
+        node knows."""
+        choices = choices or tv_series()
         definition = {"title": "Your favourite TV series", "results": "live", "choices": choices}
         deadline = time.monotonic() + seconds
         steps = [
@@ -365,6 +364,12 @@ class Cluster:
                                         f"{seconds} s")
                 time.sleep(0.2)
         return time.monotonic() - started
+
+
+def tv_series():
+    with open(ROOT / "landslide/data/tv-series.csv", encoding="utf-8") as table:
+        return [{"choice": line["choice"], "title": line["title"]}
+                for line in csv.DictReader(table)]
 
 
 def sees_all(address):

@@ -49,8 +49,12 @@ def line(result):
 
 
 def text(results):
-    lines = [["what", "median (lowest to highest)", "against", "ratio", "target", "reached"]]
-    lines += [line(result) for result in results]
+    head = ["what", "median (lowest to highest)", "against", "ratio", "target", "reached"]
+    return aligned([head, *(line(result) for result in results)])
+
+
+def aligned(lines):
+    """A table whose columns stand below each other; its first line is the head."""
     widths = [max(len(cells[at]) for cells in lines) for at in range(len(lines[0]))]
     rows = [" | ".join(cell.ljust(width) for cell, width in zip(cells, widths)).rstrip()
             for cells in lines]
@@ -63,8 +67,8 @@ def revision(root):
     return subprocess.run(command, capture_output=True, text=True).stdout.strip() or "unknown"
 
 
-def save(results, folder, root, settings):
-    """Writes the text and the JSON, and gives the text."""
+def save(results, folder, root, settings, prefix="", more=None):
+    """Writes the text and the JSON, and gives the text; `more` is for the JSON alone."""
     when = datetime.datetime.now(datetime.timezone.utc)
     folder.mkdir(exist_ok=True)
     about = {
@@ -72,7 +76,8 @@ def save(results, folder, root, settings):
         "processors": os.cpu_count(), "kernel": platform.release(), **settings,
     }
     table = "\n".join(f"{name}: {value}" for name, value in about.items()) + "\n\n" + text(results)
-    stem = folder / f"{when:%Y%m%d-%H%M%S}"
+    stem = folder / f"{prefix}{when:%Y%m%d-%H%M%S}"
     stem.with_suffix(".txt").write_text(table + "\n")
-    stem.with_suffix(".json").write_text(json.dumps({**about, "rows": results}, indent=1) + "\n")
+    stem.with_suffix(".json").write_text(
+        json.dumps({**about, "rows": results, **(more or {})}, indent=1) + "\n")
     return table

@@ -27,6 +27,8 @@ pub async fn serve(listener: TcpListener, design: Arc<Design>) -> Result<()> {
         .route("/v1/admin/contests/{contest}", get(definition))
         .route("/v1/admin/contests/{contest}/counts", get(counts))
         .route("/lab/writes", get(writes))
+        // For a balancer: it listens when all is there.
+        .route("/readyz", get(|| async {}))
         .with_state(Arc::clone(&design));
     println!("ready http://{}", listener.local_addr()?);
     let end = async {

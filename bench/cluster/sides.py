@@ -1,0 +1,201 @@
+"""The two sides, Landslide's cluster and a row a ballot, and one turn of either."""
+
+import contextlib
+import json
+import os
+import pathlib
+import subprocess
+import time
+
+import cluster as clusters
+import cql
+import engines
+import servers as lab
+from node import TOKEN, free_port
+
+KEYSPACE = "rows"
+SHARDS = 16
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class Wrong(Exception):
+    """Acknowledged is not what is counted, or votes failed for good."""
+
+
+class Side:
+    """What votes are sent to."""
+
+    name = ""
+    # What the load does when it has sent its ballots.
+    ending = ()
+
+    def __init__(self, cluster):
+        self.cluster = cluster
+
+    def ready_for(self, contest):
+        """Returns when votes of that contest are taken."""
+
+    def processes(self):
+        """Kind of process to those that work for this side; the load comes on top."""
+        raise NotImplementedError
+
+    def figures(self, contest):
+        """What else is to be said of a turn."""
+        return {}
+
+    def turn(self, options, name, seconds, urls, choices):
+        """Votes for so long; gives the figures, or raises if a vote is not counted, once."""
+        contest = self.contest(f"{self.name}-{name}")
+        self.ready_for(contest)
+        folder = self.cluster.folder
+        weights = ("--weights", lab.weights(folder)) if choices == "weighted" else ()
+        command = [
+            options.binary, "bench", *(word for url in urls for word in ("--url", url)),
+            "--contest", contest, "--connections", options.connections, "--duration",
+            f"{seconds}s", "--choices", choices, *weights, "--give-up-after", "5m", "--json",
+            *self.ending]
+        environment = {**clusters.environment_without_ours(), "LANDSLIDE_ADMIN_TOKEN": TOKEN}
+        output = folder / f"{contest}-{name}.json"
+        load = engines.Server(f"bench-{name}", folder, command, environment, output=output)
+        load.start()
+        kinds = {"load": [load], **self.processes()}
+        # The middle of it: neither the connecting nor the end.
+        time.sleep(seconds * 0.2)
+        before, began = spent(kinds), time.monotonic()
+        time.sleep(seconds * 0.6)
+        used = {kind: after - before[kind] for kind, after in spent(kinds).items()}
+        elapsed = time.monotonic() - began
+        load.child.wait(600)
+        if not output.read_text():
+            raise Wrong(f"{name}: the load ended without a report: {load.tail(5)}")
+        said = json.loads(output.read_text())
+        check, ballots = said["check"], said["ballots"]
+        failed = {what: ballots[what] for what in ("refused", "unknown", "not_recorded")}
+        if check["verdict"] != "equal" or any(failed.values()):
+            raise Wrong(f"{name}: {check}, {failed}")
+        speed = said["votes_per_second"]
+        return {
+            "contest": contest, "votes_per_second": speed, "acknowledged": ballots["acknowledged"],
+            "p50_ms": said["latency_ms"]["p50"], "p99_ms": said["latency_ms"]["p99"],
+            "processor_us": {kind: round(seconds_used / elapsed / speed * 1e6, 1)
+                             for kind, seconds_used in used.items()},
+            **self.figures(contest)}
+
+
+class Landslide(Side):
+    """The product as an operator runs it."""
+
+    name = "landslide"
+    ending = ("--close", "--wait-final")
+
+    def __init__(self, cluster):
+        super().__init__(cluster)
+        self.balancers = cluster.urls
+        self.straight = [node.url for node in cluster.intakes]
+
+    def contest(self, name):
+        return name
+
+    def ready_for(self, contest):
+        self.cluster.open_contest(contest, choices=lab_choices())
+
+    def processes(self):
+        cluster = self.cluster
+        return {"balancers": cluster.balancers, "intakes": cluster.intakes,
+                "tallies": cluster.tallies, "cassandra": cluster.cassandras}
+
+    def figures(self, contest):
+        """The hottest shard, in batches written over the mean."""
+        address = self.cluster.cassandra_addresses[0]
+        written = [0] * SHARDS
+        for shard in range(SHARDS):
+            buckets = cql.query(address, f"SELECT bucket FROM {clusters.KEYSPACE}.buckets WHERE "
+                                         f"contest = '{contest}' AND shard = {shard}", seconds=30)
+            for (bucket,) in buckets:
+                number = int.from_bytes(bucket, "big", signed=True)
+                [[count]] = cql.query(
+                    address, f"SELECT COUNT(*) FROM {clusters.KEYSPACE}.ballots WHERE contest = "
+                             f"'{contest}' AND bucket = {number} AND shard = {shard}", seconds=30)
+                written[shard] += int.from_bytes(count, "big")
+        return {"batches": sum(written), "hottest_shard": max(written) * SHARDS / sum(written)}
+
+
+class RowPerBallot(Side, contextlib.AbstractContextManager):
+    """Two servers that write a row a ballot, behind a balancer. Use it as a block."""
+
+    name = "row-per-ballot"
+
+    def __init__(self, cluster):
+        super().__init__(cluster)
+        hosts = ",".join(f"{host}:{engines.CQL_PORT}" for host in cluster.cassandra_addresses)
+        self.store = f"cql://{hosts}/{KEYSPACE}"
+        self.servers = [lab.LabServer(number, self.name, self.store, cluster.folder)
+                        for number in (1, 2)]
+        addresses = [server.address for server in self.servers]
+        self.balancer = clusters.Balancer(
+            "haproxy-rows", cluster.folder, f"127.0.0.1:{free_port()}", addresses, addresses,
+            cluster.network.nets)
+        self.balancers = [self.balancer.url]
+        self.straight = [server.url for server in self.servers]
+
+    def __enter__(self):
+        if not lab.lab("schema", self.name, self.store):
+            raise Wrong("no schema for a row a ballot")
+        try:
+            engines.start_together(self.servers, lab.SERVER_SECONDS)
+            engines.start_together([self.balancer], lab.SERVER_SECONDS)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        for process in (self.balancer, *self.servers):
+            process.kill()
+
+    def contest(self, name):
+        """It has one contest; a turn's count begins with what was there before."""
+        return lab.CONTEST
+
+    def processes(self):
+        return {"balancers": [self.balancer], "intakes": self.servers,
+                "cassandra": self.cluster.cassandras}
+
+
+def turns(landslide, rows):
+    """Name, side, addresses, and how choices are drawn."""
+    return [
+        ("balanced", landslide, landslide.balancers, "weighted"),
+        ("uniform", landslide, landslide.balancers, "uniform"),
+        ("one-choice", landslide, landslide.balancers, "one:series-00"),
+        ("rows-balanced", rows, rows.balancers, "weighted"),
+        ("straight", landslide, landslide.straight, "weighted"),
+        ("rows-straight", rows, rows.straight, "weighted"),
+    ]
+
+
+def lab_choices():
+    """Those of the lab, so that both sides are sent the same."""
+    return [{"choice": f"series-{n:02}", "title": f"Series {n}"} for n in range(lab.CHOICES)]
+
+
+def spent(kinds):
+    """Seconds of processor that the processes of each kind have used so far."""
+    def of(process):
+        fields = pathlib.Path(f"/proc/{process.child.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS
+    return {kind: sum(map(of, processes)) for kind, processes in kinds.items()}
+
+
+def recount(cluster, contest):
+    """Ballots a second of `landslide recount` straight from Cassandra, its start included."""
+    command = [cluster.binary, "recount", contest, "--json"]
+    environment = {**clusters.environment_without_ours(), "LANDSLIDE_STORE": cluster.store}
+    started = time.monotonic()
+    done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, text=True,
+                          capture_output=True, timeout=600, check=False)
+    elapsed = time.monotonic() - started
+    if done.returncode != 0:
+        raise Wrong(f"recount: {done.stdout[-1000:]}{done.stderr[-1000:]}")
+    said = json.loads(done.stdout)
+    return {"contest": contest, "seconds": elapsed, "said": said}
