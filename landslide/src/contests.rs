@@ -243,14 +243,16 @@ impl Contests {
         for (path, mut document) in self.control.list_or_peek("contest/", &peeks).await? {
             let slug = slug_of(&path)?;
             let peeked = known.get(&slug).filter(|_| peeks(&path));
-            let is_settled = match peeked {
-                None => true,
-                Some(live) if live.etag() == Etag(document.version) => false,
+            let settled_at_us = match peeked {
+                None => began_us,
+                Some(live) if live.etag() == Etag(document.version) => {
+                    live.settled_at_us.load(Ordering::Acquire)
+                }
                 // What else is under way with it may harm more now than it could before.
                 Some(_) => {
                     let document_now = self.control.get(&path).await?;
                     document = document_now.ok_or_else(|| corrupt(&slug, "it is gone"))?;
-                    true
+                    began_us
                 }
             };
             let channels = channels.remove(&key("channels", &slug));
@@ -263,9 +265,7 @@ impl Contests {
                     Arc::new(self.read(slug.clone(), &document, channels.as_ref()).await?)
                 }
             };
-            if is_settled {
-                live.settled_at_us.store(began_us, Ordering::Release);
-            }
+            live.settled_at_us.store(settled_at_us, Ordering::Release);
             next.insert(slug, live);
         }
         if changed || next.len() != known.len() {

@@ -29,7 +29,7 @@ struct Session {
 }
 
 /// What happens to the next swap.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy)]
 enum Fault {
     DiesHalfDone,
     LiesInPausedNode,
@@ -170,6 +170,11 @@ fn closes_at(node: &Contests) -> Option<ballot::Timestamp> {
     node.get("tv").unwrap().contest.hours.closes_at
 }
 
+/// When what was read in the last half second is in no doubt yet, and what is a second older is.
+fn almost_too_late() -> Instant {
+    Instant::now() + Duration::from_millis(5_500)
+}
+
 async fn a_refresh_later(node: &Contests) {
     tokio::time::sleep(REFRESH).await;
     node.refresh().await.unwrap();
@@ -233,17 +238,32 @@ async fn a_close_without_a_reply_is_done_or_never_will_be() {
 
 #[tokio::test]
 async fn what_another_node_opens_takes_votes_without_a_doubt() {
-    let (_cluster, session, here, _, there) = two_nodes().await;
+    let (_cluster, _, here, _, there) = two_nodes().await;
     let movie: Slug = "movie".parse().unwrap();
     there.put(&movie, &contest(None, None), |_| true).await.unwrap();
     here.refresh().await.unwrap();
-    let draft = here.get("movie").unwrap();
-    // As if it had been looked at for long.
-    draft.settled_at_us.store(0, Ordering::Relaxed);
+    assert_eq!(here.get("movie").unwrap().contest.hours.phase(clock::now()), Phase::Draft);
     there.open(&movie).await.unwrap();
-    session.serial_reads();
-    here.refresh().await.unwrap();
-    let (open, soon) = (here.get("movie").unwrap(), Instant::now() + Duration::from_secs(5));
-    assert!(!here.hours_in_doubt(&open, soon));
+    a_refresh_later(&here).await;
+    let open = here.get("movie").unwrap();
+    assert!(!here.hours_in_doubt(&open, almost_too_late()));
     assert_eq!(open.contest.hours.phase(clock::now()), Phase::Open);
+}
+
+#[tokio::test]
+async fn a_change_of_its_title_or_its_channels_puts_no_hours_in_doubt() {
+    let (_cluster, _, here, _, there) = two_nodes().await;
+    let (tv, sms): (Slug, Slug) = ("tv".parse().unwrap(), "sms".parse().unwrap());
+    a_refresh_later(&here).await;
+    let in_doubt =
+        |node: &Contests| node.hours_in_doubt(&node.get("tv").unwrap(), almost_too_late());
+    // While it is written.
+    let hours = here.get("tv").unwrap().contest.hours;
+    here.restrict(&tv, hours);
+    assert!(here.get("tv").unwrap().is_restricted() && !in_doubt(&here));
+    here.refresh().await.unwrap();
+    assert!(!here.get("tv").unwrap().is_restricted());
+    there.new_channel_key(&tv, &sms).await.unwrap();
+    here.refresh().await.unwrap();
+    assert!(here.get("tv").unwrap().channels.len() == 1 && !in_doubt(&here));
 }

@@ -1,6 +1,9 @@
 //! One contest, ready to be voted in.
 
-use std::{collections::HashMap, sync::atomic::AtomicU64};
+use std::{
+    collections::HashMap,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use ballot::{
     Admission, ChannelNumber, Choice, ChoiceNumber, Contest, ContestKey, Hours, Phase, Policy,
@@ -126,6 +129,7 @@ impl LiveContest {
         let mut restricted = Self::new(self.slug.clone(), contest, key, channels, self.versions);
         restricted.public = self.public.clone();
         restricted.is_restricted = true;
+        restricted.settled_at_us = self.settled_at_us.load(Ordering::Acquire).into();
         restricted
     }
 
