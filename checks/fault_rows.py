@@ -1,6 +1,9 @@
-"""The faults of checks/faults, one a function: what is broken, what must go on meanwhile, and what is
-said of it in the table."""
+"""The faults of checks/faults, one a function: what is broken, what must go on meanwhile, and what
+is said of it in the table."""
 
+import datetime
+import json
+import pathlib
 import signal
 import time
 
@@ -9,7 +12,16 @@ import engines
 import node as of
 
 PUBLISH_SECONDS_MAX = 10
+FINAL_SECONDS_MAX = 60
 BALLOT = {"choice": "breaking-bad"}
+NOT_OPEN, CLOCK_STRAYS = "urn:landslide:problem:not-open", "urn:landslide:problem:clock-strays"
+# Where Debian's package libfaketime has it; `faketime` itself loads the same.
+FAKETIME = "faketime/libfaketimeMT.so.1"
+ACKNOWLEDGED = "landslide_ballots_acknowledged_total"
+# What a strayed clock is off by, in seconds: DESIGN allows two.
+STRAY = 5
+# A peer's clock is believed for 10 s, and a balancer asks every second.
+STRAY_SECONDS_MAX = 30
 
 
 class Row:
@@ -34,6 +46,31 @@ class Row:
                 raise of.Red(f"{server} is not {status} for the balancers after {seconds} s")
             time.sleep(0.1)
         return time.monotonic() - started
+
+    def counted(self):
+        return (self.cluster.tallies[0].counts(self.voting.contest) or {}).get("total", 0)
+
+    def until_takes_votes(self, node, seconds=20):
+        """Waits until a node acknowledges some more of the load's votes."""
+        before, deadline = node.metric(ACKNOWLEDGED), time.monotonic() + seconds
+        while (node.metric(ACKNOWLEDGED) or 0) <= (before or 0):
+            if time.monotonic() > deadline:
+                raise of.Red(f"{node.name} acknowledged nothing for {seconds} s")
+            self.wait(0.1)
+
+    def until_refuses(self, node, problem, seconds=20):
+        """Waits until a ballot that is sent to a node itself is refused so."""
+        deadline = time.monotonic() + seconds
+        while True:
+            url = f"{node.url}/v1/contests/{self.voting.contest}/ballots"
+            status, text = clusters.call("POST", url, BALLOT)
+            if status == 201:
+                raise of.Red(f"{node.name} acknowledged a ballot that it had to refuse: {text}")
+            if status and json.loads(text)["type"] == problem:
+                return
+            if time.monotonic() > deadline:
+                raise of.Red(f"a ballot for {node.name} got {status} {text}, not {problem}")
+            self.wait(0.1)
 
     def until_published_steadily(self, patience=90):
         """Waits until counts come as often as they should, so that what comes later is the fault's."""
@@ -229,6 +266,131 @@ def reply_lost(row):
     return f"{lost:,.0f} replies of the store"
 
 
+def faketime():
+    """Where the library is that gives a process another time; None where it is not installed."""
+    return next(pathlib.Path("/usr/lib").glob(f"*/{FAKETIME}"), None)
+
+
+class StrayingClock:
+    """The clock of a node from its next start on. Its wall clock alone: a clock that is set does not
+    move what a process measures waits with."""
+
+    def __init__(self, node):
+        self.node, self.plain = node, node.environment
+        self.file = node.log.with_suffix(".clock")
+        self.right()
+        node.environment = {
+            **self.plain, "LD_PRELOAD": str(faketime()), "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            # Read again after a second, so that a change is seen by a process that runs.
+            "FAKETIME_TIMESTAMP_FILE": str(self.file), "FAKETIME_CACHE_DURATION": "1"}
+
+    def right(self):
+        self.set(0)
+
+    def set(self, seconds):
+        # Renamed, for it may be read at any moment.
+        beside = self.file.with_suffix(".new")
+        beside.write_text(f"{seconds:+d}\n")
+        beside.rename(self.file)
+
+    def remove(self):
+        """The node's own clock again, from its next start on."""
+        self.node.environment = self.plain
+
+    def restart(self):
+        """Kills the node and starts it; what the library leaves behind of a killed one goes."""
+        pid = self.node.child.pid
+        self.node.kill()
+        for name in (f"faketime_shm_{pid}", f"sem.faketime_sem_{pid}"):
+            (pathlib.Path("/dev/shm") / name).unlink(missing_ok=True)
+        self.node.start()
+
+
+def clock(row):
+    """an intake whose clock strays by 5 s: started so, then set so under load, ahead and behind"""
+    server, node = "intake-2", row.cluster.intakes[1]
+    stray = StrayingClock(node)
+    try:
+        stray.set(STRAY)
+        stray.restart()
+        row.until_balancers_say(server, "DOWN")
+        # It joins, watches its peers and listens; then nothing may come of it.
+        row.until_refuses(node, CLOCK_STRAYS)
+        must_stay_out(row, node, 0)
+        stray.right()
+        stray.restart()
+        node.until_ready(clusters.NODE_SECONDS)
+        row.until_balancers_say(server, "UP")
+        found = []
+        for seconds in (STRAY, -STRAY):
+            row.until_takes_votes(node)
+            stray.set(seconds)
+            left = row.until_balancers_say(server, "DOWN", STRAY_SECONDS_MAX)
+            must_stay_out(row, node, node.metric(ACKNOWLEDGED))
+            stray.right()
+            back = row.until_balancers_say(server, "UP", STRAY_SECONDS_MAX)
+            found.append(f"set {seconds:+d} s it left the balancers after {left:.1f} s, set right it "
+                         f"was back after {back:.1f} s")
+    finally:
+        stray.remove()
+        stray.restart()
+    node.until_ready(clusters.NODE_SECONDS)
+    row.until_balancers_say(server, "UP")
+    return f"started ahead it never took a vote; {'; '.join(found)}"
+
+
+def must_stay_out(row, node, acknowledged):
+    """For some seconds: a node that is not ready and acknowledges nothing, while the others take
+    votes and count them."""
+    before, counted = row.voting.acknowledged(), row.counted()
+    row.wait(max(5, row.pace.down / 2))
+    if row.voting.acknowledged() <= before:
+        raise of.Red("no vote is acknowledged although one intake's clock is right")
+    if node.ready():
+        raise of.Red(f"{node.name} is ready although its clock strays")
+    row.until_refuses(node, CLOCK_STRAYS, seconds=0)
+    if more := (node.metric(ACKNOWLEDGED) or 0) - acknowledged:
+        raise of.Red(f"{node.name} acknowledged {more:,.0f} ballots while its clock strayed")
+    deadline = time.monotonic() + PUBLISH_SECONDS_MAX
+    while row.counted() <= counted:
+        if time.monotonic() > deadline:
+            raise of.Red(f"nothing is counted while the clock of {node.name} strays")
+        row.wait(0.1)
+
+
+def close_by_hand(row):
+    """a contest closed by hand under full load, and voters who go on knocking"""
+    contest, [witness, other] = row.voting.contest, row.cluster.tallies
+    for node in row.cluster.intakes:
+        row.until_takes_votes(node)
+    called = time.monotonic()
+    status, text = clusters.call("POST", f"{other.url}/v1/admin/contests/{contest}/close")
+    took = time.monotonic() - called
+    if status != 200:
+        raise of.Red(f"the close got {status}: {text}")
+    closes_at = datetime.datetime.fromisoformat(json.loads(text)["closes_at"])
+    ahead = -seconds_since(closes_at)
+    # Both take votes to the end.
+    row.wait(max(0, ahead - 4))
+    for node in row.cluster.intakes:
+        row.until_takes_votes(node, seconds=3)
+    row.wait(max(0, -seconds_since(closes_at)))
+    for node in row.cluster.intakes:
+        row.until_refuses(node, NOT_OPEN, seconds=2)
+    status = None
+    while status != "final":
+        if seconds_since(closes_at) > FINAL_SECONDS_MAX:
+            raise of.Red(f"{FINAL_SECONDS_MAX} s after its end the contest is {status}")
+        row.wait(0.2)
+        status = (witness.counts(contest) or {}).get("status")
+    return (f"answered in {took:.1f} s, closed {ahead:.1f} s later, final "
+            f"{seconds_since(closes_at):.1f} s after that")
+
+
+def seconds_since(moment):
+    return (datetime.datetime.now(datetime.timezone.utc) - moment).total_seconds()
+
+
 ROWS = {
     "node-kill": node_kill,
     "node-pause": node_pause,
@@ -240,6 +402,10 @@ ROWS = {
     "lease-pause": lease_pause,
     "balancer-kill": balancer_kill,
     "reply-lost": reply_lost,
+    "clock": clock,
+    "close-by-hand": close_by_hand,
 }
 # What the load does on purpose besides.
 LOADS = {"reply-lost": ["--cut", "5%", "--duplicates", "5%"]}
+# What the load may be refused for good, by row; in all others nothing.
+REFUSALS = {"close-by-hand": {f"409 {NOT_OPEN}"}}
