@@ -25,7 +25,7 @@ ENGINES = {"cassandra": "cassandra-5.0.6", "dynamodb": "dynamodb-3.3.1"}
 COPY = "org.apache.maven.plugins:maven-dependency-plugin:2.8:copy-dependencies"
 PACKAGES = {"java": "openjdk-17-jre-headless", "mvn": "maven", "haproxy": "haproxy",
             "ip": "iproute2", "openssl": "openssl"}
-CQL_PORT, GOSSIP_PORT = 9042, 7000
+CQL_PORT, CQL_TLS_PORT, GOSSIP_PORT = 9042, 9142, 7000
 # Three at once on two cores with other work; alone it is a quarter of this.
 CASSANDRA_SECONDS, DYNAMODB_SECONDS = 240, 60
 
@@ -75,6 +75,18 @@ file_cache_size: 32MiB
 key_cache_size: 8MiB
 counter_cache_size: 4MiB
 auto_snapshot: false
+"""
+
+# A second port, encrypted, for clients that show a certificate of our authority.
+TLS_YAML = """native_transport_port_ssl: {port}
+client_encryption_options:
+  enabled: true
+  optional: false
+  require_client_auth: true
+  ssl_context_factory:
+    class_name: org.apache.cassandra.security.PEMBasedSslContextFactory
+  keystore: {certificates.node}
+  truststore: {certificates.authority}
 """
 
 
@@ -237,12 +249,13 @@ class Server:
 class Cassandra(Server):
     """One node of a cluster of `addresses`; it knows its token beforehand.
 
-    `quick`: for a node that lives a minute; its code is compiled once, and not for speed."""
+    `quick`: for a node that lives a minute; its code is compiled once, and not for speed.
+    `certificates`: it also listens for encrypted connections, with these."""
 
     before_exec = staticmethod(sleep_in_peace)
 
     def __init__(self, index, addresses, folder, heap="1G", periodic=False, prefix=(),
-                 quick=False, archive=None):
+                 quick=False, archive=None, certificates=None):
         self.address, self.peers = addresses[index], len(addresses) - 1
         home = pathlib.Path(folder) / f"cassandra-{index + 1}"
         home.mkdir(parents=True, exist_ok=True)
@@ -250,7 +263,8 @@ class Cassandra(Server):
         if not archive and (classes := class_archive(library)):
             archive = f"-XX:SharedArchiveFile={classes}"
         config = home / "cassandra.yaml"
-        config.write_text(YAML.format(
+        tls = TLS_YAML.format(port=CQL_TLS_PORT, certificates=certificates) if certificates else ""
+        config.write_text(tls + YAML.format(
             cluster=pathlib.Path(folder).name, address=self.address, seeds=",".join(addresses),
             token=-2**63 + index * 2**64 // len(addresses), gossip_port=GOSSIP_PORT,
             cql_port=CQL_PORT, commitlog=PERIODIC if periodic else DURABLE))

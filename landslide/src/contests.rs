@@ -8,10 +8,14 @@ mod change;
 pub use change::{Changed, ContestError, Etag};
 
 #[cfg(test)]
+mod half_done;
+#[cfg(test)]
 mod tests;
 
 mod live;
 pub use live::{Channel, LiveContest};
+
+mod settled;
 
 use std::{
     collections::HashMap,
@@ -167,18 +171,25 @@ impl Contests {
 
     /// How long ago the last read that succeeded began.
     pub fn age(&self, now: Instant) -> Duration {
-        let read_at = Duration::from_micros(self.read_at_us.load(Ordering::Acquire));
-        now.saturating_duration_since(self.started + read_at)
+        self.since(self.read_at_us.load(Ordering::Acquire), now)
+    }
+
+    fn since(&self, moment_us: u64, now: Instant) -> Duration {
+        now.saturating_duration_since(self.started + Duration::from_micros(moment_us))
     }
 
     /// Whether the contest may have been opened or closed elsewhere without this node's knowing: a
-    /// draft, or a contest without a set end, that was not read for too long.
+    /// draft, or a contest without a set end, that was not read for too long. A look at it does not
+    /// count for the latter: it does not show a close that is half done.
     pub fn hours_in_doubt(&self, live: &LiveContest, now: Instant) -> bool {
         let Some(age_max) = self.pace.definition_age_max else { return false };
         let hours = live.contest.hours;
         match hours.phase(clock::now()) {
             Phase::Draft => self.age(now) > REFRESH * 2,
-            Phase::Open | Phase::Closed => hours.closes_at.is_none() && self.age(now) > age_max,
+            Phase::Open | Phase::Closed => {
+                let settled_at_us = live.settled_at_us.load(Ordering::Acquire);
+                hours.closes_at.is_none() && self.since(settled_at_us, now) > age_max
+            }
         }
     }
 
@@ -196,32 +207,54 @@ impl Contests {
     }
 
     /// Until the next refresh, refuses what either the present hours or `hours` refuse. Returns
-    /// whether the contest was open.
-    fn restrict(&self, slug: &Slug, hours: Hours) -> bool {
+    /// the present ones.
+    fn restrict(&self, slug: &Slug, hours: Hours) -> Option<Hours> {
         let known = self.snapshot.load_full();
-        let Some(live) = known.get(slug) else { return false };
+        let live = known.get(slug)?;
         let now = clock::now();
         let mut next = HashMap::clone(&known);
         next.insert(slug.clone(), Arc::new(live.restricted_to(hours, now)));
         self.snapshot.store(Arc::new(next));
-        live.contest.hours.phase(now) == Phase::Open
+        Some(live.contest.hours)
     }
 
     async fn refresh_holding(
         &self,
         tried_at: &mut tokio::sync::MutexGuard<'_, Instant>,
     ) -> Result<(), StoreError> {
-        **tried_at = Instant::now();
-        let began = self.started.elapsed();
+        let (began, now) = (Instant::now(), clock::now());
+        **tried_at = began;
+        let began_us = u64::try_from((began - self.started).as_micros()).unwrap_or(u64::MAX);
         let known = self.snapshot.load_full();
+        // Where a change whose outcome nobody knows could do harm, a read and not a mere look: such
+        // a change is done or not from this read on, and not hours later.
+        let peeks = |path: &str| {
+            let live = path.split_once('/').and_then(|(_, slug)| known.get(slug));
+            live.is_some_and(|live| {
+                let age = self.since(live.settled_at_us.load(Ordering::Acquire), began);
+                let (hours, margin) = (live.contest.hours, self.pace.close_margin);
+                !live.is_restricted() && settled::may_peek(&live.slug, hours, age, now, margin)
+            })
+        };
         let mut channels: HashMap<String, Document> =
             self.control.peek_all("channels/").await?.into_iter().collect();
         let mut next = HashMap::with_capacity(known.len());
         let mut changed = false;
-        // Not a mere look: a close whose outcome nobody knows is done or not from this read on, and
-        // not hours later, when its time has long passed.
-        for (path, document) in self.control.list("contest/").await? {
+        for (path, mut document) in self.control.list_or_peek("contest/", &peeks).await? {
             let slug = slug_of(&path)?;
+            let peeked = known.get(&slug).filter(|_| peeks(&path));
+            let settled_at_us = match peeked {
+                None => began_us,
+                Some(live) if live.etag() == Etag(document.version) => {
+                    live.settled_at_us.load(Ordering::Acquire)
+                }
+                // What else is under way with it may harm more now than it could before.
+                Some(_) => {
+                    let document_now = self.control.get(&path).await?;
+                    document = document_now.ok_or_else(|| corrupt(&slug, "it is gone"))?;
+                    began_us
+                }
+            };
             let channels = channels.remove(&key("channels", &slug));
             let versions =
                 (document.version, channels.as_ref().map_or(Version::NONE, |d| d.version));
@@ -232,12 +265,12 @@ impl Contests {
                     Arc::new(self.read(slug.clone(), &document, channels.as_ref()).await?)
                 }
             };
+            live.settled_at_us.store(settled_at_us, Ordering::Release);
             next.insert(slug, live);
         }
         if changed || next.len() != known.len() {
             self.snapshot.store(Arc::new(next));
         }
-        let began_us = u64::try_from(began.as_micros()).unwrap_or(u64::MAX);
         self.read_at_us.fetch_max(began_us, Ordering::Release);
         Ok(())
     }

@@ -23,8 +23,8 @@ use clocks::{Beat, Clocks};
 
 /// Time between two heartbeats.
 const BEAT: Duration = Duration::from_secs(1);
-/// How long a node that joins watches the others, and whether its name is taken, at most.
-const JOINING_MAX: Duration = Duration::from_secs(4);
+/// How long a node that joins waits for what the others say of its clock, at most.
+const JOINING_MAX: Duration = Duration::from_secs(6);
 /// A node that was not heard of for this long is not listed any more.
 const FORGOTTEN: Duration = Duration::from_secs(3_600);
 /// A heartbeat this old is of a node that has ended, when one joins.
@@ -124,7 +124,10 @@ impl Nodes {
             }
         }
         nodes.beat_once(false).await?;
-        while has_peers && started.elapsed() < JOINING_MAX && nodes.alive() == 0 {
+        // That this node is ahead it hears from the others only, once they have read its beat.
+        nodes.seen.lock().clocks.ask();
+        let asked = Instant::now();
+        while has_peers && asked.elapsed() < JOINING_MAX && !nodes.peers_have_answered() {
             tokio::time::sleep(BEAT / 2).await;
             nodes.beat_once(false).await?;
         }
@@ -231,10 +234,8 @@ impl Nodes {
         views
     }
 
-    fn alive(&self) -> usize {
-        let seen = self.seen.lock();
-        let now = Instant::now();
-        seen.clocks.verdict(&self.name, Version::NONE, now).alive
+    fn peers_have_answered(&self) -> bool {
+        self.seen.lock().clocks.have_answered(Instant::now())
     }
 
     async fn beat_once(&self, is_ready: bool) -> Result<(), StoreError> {

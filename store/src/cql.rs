@@ -128,6 +128,14 @@ impl ControlStore for CqlStore {
         Box::pin(self.control.list(prefix))
     }
 
+    fn list_or_peek<'a>(
+        &'a self,
+        prefix: &'a str,
+        peeks: &'a (dyn Fn(&str) -> bool + Send + Sync),
+    ) -> BoxFuture<'a, Result<Vec<(String, Document)>, StoreError>> {
+        Box::pin(self.control.list_or_peek(prefix, peeks))
+    }
+
     fn compare_and_swap<'a>(
         &'a self,
         key: &'a str,

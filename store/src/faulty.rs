@@ -182,6 +182,15 @@ impl<S: ControlStore> ControlStore for FaultyStore<S> {
         faults.read(self.store.list(prefix)).boxed()
     }
 
+    fn list_or_peek<'a>(
+        &'a self,
+        prefix: &'a str,
+        peeks: &'a (dyn Fn(&str) -> bool + Send + Sync),
+    ) -> BoxFuture<'a, Result<Vec<(String, Document)>, StoreError>> {
+        let faults = self.draw();
+        faults.read(self.store.list_or_peek(prefix, peeks)).boxed()
+    }
+
     fn compare_and_swap<'a>(
         &'a self,
         key: &'a str,

@@ -82,6 +82,18 @@ pub trait ControlStore: Send + Sync + 'static {
         prefix: &'a str,
     ) -> BoxFuture<'a, Result<Vec<(String, Document)>, StoreError>>;
 
+    /// All documents whose key starts with `prefix`, in the order of their keys: those that `peeks`
+    /// names as [`Self::peek`] sees them, the others as [`Self::get`] does. Where the two cost the
+    /// same, all as `get`.
+    fn list_or_peek<'a>(
+        &'a self,
+        prefix: &'a str,
+        peeks: &'a (dyn Fn(&str) -> bool + Send + Sync),
+    ) -> BoxFuture<'a, Result<Vec<(String, Document)>, StoreError>> {
+        let _ = peeks;
+        self.list(prefix)
+    }
+
     /// Writes the document if its version is still `expected` ([`Version::NONE`]: if there is
     /// none yet), durably, and returns its new version, which is larger.
     ///

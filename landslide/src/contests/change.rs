@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use ballot::{Admission, Contest, Hours, InvalidDefinition, Phase, Slug, Timestamp, limits};
+use bytes::Bytes;
 use store::{StoreError, Version};
 
 use super::{Channel, ChannelsDocument, ContestDocument, Contests, KeyDocument, LiveContest};
@@ -241,18 +242,44 @@ impl Contests {
         // From here until the outcome is known, what the change may refuse is refused. Every
         // ballot's time is taken before its contest is looked up, so if the new close is still to
         // come now, none is acknowledged that it makes late, however slow the store is.
-        let was_open = self.restrict(slug, hours);
-        let too_late = hours.closes_at.is_some_and(|end| end <= clock::now());
-        let outcome = if was_open && too_late {
+        let known = self.restrict(slug, hours);
+        let now = clock::now();
+        let too_late = known.is_some_and(|known| match known.phase(now) {
+            Phase::Draft => false,
+            Phase::Open => hours.closes_at.is_some_and(|end| end <= now),
+            // Decided while it was open, and nothing reopens.
+            Phase::Closed => hours.closes_at != known.closes_at,
+        });
+        let outcome = if too_late {
             Err(StoreError::Conflict)
         } else {
-            self.control.compare_and_swap(&key("contest", slug), expected, written(document)).await
+            self.swap(&key("contest", slug), expected, written(document)).await
         };
         // After an unknown outcome the restriction stays until the store can be read again.
         let refreshed = self.refresh_holding(&mut replacing).await;
         outcome?;
         refreshed?;
         self.get(slug.as_str()).ok_or_else(|| corrupt(slug, "it is gone"))
+    }
+
+    /// Compares and swaps. A reply that is lost says nothing, and the request may lie in a paused node
+    /// of the cluster and be carried out when that goes on: a close long after its time. So what was
+    /// not done is voided, by a swap that leaves the document as it is but for its version.
+    async fn swap(&self, path: &str, expected: Version, body: Bytes) -> Result<(), StoreError> {
+        let lost = match self.control.compare_and_swap(path, expected, body.clone()).await {
+            Err(StoreError::Unavailable(lost)) => lost,
+            outcome => return outcome.map(|_| ()),
+        };
+        match self.control.get(path).await? {
+            Some(document) if document.version == expected => {
+                self.control.compare_and_swap(path, expected, document.body).await?;
+                Err(StoreError::Unavailable(format!("{lost}; it was not done").into()))
+            }
+            Some(document) if document.body == body => Ok(()),
+            Some(_) => Err(StoreError::Conflict),
+            // Of a contest that is not there nobody has read anything.
+            None => Err(StoreError::Unavailable(lost)),
+        }
     }
 
     /// A contest's key is made before the contest, once, and never again.

@@ -1,6 +1,9 @@
 //! One contest, ready to be voted in.
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use ballot::{
     Admission, ChannelNumber, Choice, ChoiceNumber, Contest, ContestKey, Hours, Phase, Policy,
@@ -31,6 +34,8 @@ pub struct LiveContest {
     choices: HashMap<Slug, ChoiceNumber>,
     versions: (Version, Version),
     is_restricted: bool,
+    /// When the last serial read of its definition began, by the clock of [`super::Contests`].
+    pub(super) settled_at_us: AtomicU64,
 }
 
 /// A gateway's channel.
@@ -83,6 +88,7 @@ impl LiveContest {
             public,
             versions,
             is_restricted: false,
+            settled_at_us: AtomicU64::new(0),
         }
     }
 
@@ -123,7 +129,13 @@ impl LiveContest {
         let mut restricted = Self::new(self.slug.clone(), contest, key, channels, self.versions);
         restricted.public = self.public.clone();
         restricted.is_restricted = true;
+        restricted.settled_at_us = self.settled_at_us.load(Ordering::Acquire).into();
         restricted
+    }
+
+    /// Whether it refuses more than its definition does, until that is read again.
+    pub(super) fn is_restricted(&self) -> bool {
+        self.is_restricted
     }
 
     /// Whether these are the documents' versions, and nothing is restricted meanwhile.

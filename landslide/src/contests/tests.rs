@@ -5,7 +5,7 @@ use store::{EmbeddedSettings, EmbeddedStore};
 
 use super::*;
 
-const SHARED: Pace = Pace {
+pub(super) const SHARED: Pace = Pace {
     close_margin: Duration::from_secs(12),
     definition_age_max: Some(Duration::from_secs(6)),
 };
@@ -52,7 +52,7 @@ fn slow() -> (tempfile::TempDir, Arc<Slow>) {
     (folder, Arc::new(Slow { store, lists: AtomicUsize::new(0), is_away: false.into() }))
 }
 
-fn definition(hours: &str) -> Contest {
+pub(super) fn definition(hours: &str) -> Contest {
     let choices = r#"[{"choice":"a","title":"A"},{"choice":"b","title":"B"}]"#;
     let text = format!(r#"{{"title":"t","choices":{choices}{hours}}}"#);
     Contest::from_json(text.as_bytes()).unwrap()

@@ -45,6 +45,8 @@ struct Peer {
     beat_seen: Option<Instant>,
     /// How far it is ahead, at least, in milliseconds, and when that was measured.
     ahead_ms: VecDeque<(Instant, i64)>,
+    /// How often it was seen to beat since [`Clocks::ask`].
+    beats: u32,
     we_are_ahead_ms: i64,
     leaving: bool,
 }
@@ -67,12 +69,14 @@ impl Clocks {
             version: beat.version,
             beat_seen: None,
             ahead_ms: VecDeque::new(),
+            beats: 0,
             we_are_ahead_ms: 0,
             leaving: false,
         });
         if peer.version != beat.version {
             peer.version = beat.version;
             peer.beat_seen = Some(now);
+            peer.beats += 1;
         }
         peer.leaving = beat.leaving;
         peer.we_are_ahead_ms = beat.we_are_ahead_ms;
@@ -81,6 +85,19 @@ impl Clocks {
         while peer.ahead_ms.front().is_some_and(|(at, _)| now.duration_since(*at) > WINDOW) {
             peer.ahead_ms.pop_front();
         }
+    }
+
+    /// From now on waits for the peers' word: this node has beaten, and seen what they wrote before.
+    pub(crate) fn ask(&mut self) {
+        self.peers.values_mut().for_each(|peer| peer.beats = 0);
+    }
+
+    /// Whether there are peers, and each has said how far this node is ahead. A beat that is seen
+    /// after [`Clocks::ask`] was written after this node's; the peer has read then, and its next beat
+    /// says what it found.
+    pub(crate) fn have_answered(&self, now: Instant) -> bool {
+        let mut alive = self.peers.values().filter(|peer| peer.is_alive(now)).peekable();
+        alive.peek().is_some() && alive.all(|peer| peer.beats >= 2)
     }
 
     /// Who is ahead of this node, and how far at least, in milliseconds: for the next beat.
@@ -241,6 +258,26 @@ mod tests {
             world.run(0, 10, 20);
             assert_eq!(world.strays(10), [false, true], "{offset}");
         }
+    }
+
+    #[test]
+    fn one_that_comes_ahead_of_the_others_knows_it_when_all_have_answered() {
+        let mut world = World::new(&[(0, 0), (100, 0), (5_000, 10)]);
+        world.run(0, 11, 20);
+        let newcomer = |world: &mut World, second: u64| {
+            let now = world.start + Duration::from_secs(second);
+            let clocks = &mut world.nodes[2].clocks;
+            if second == 10 {
+                clocks.ask();
+            }
+            (clocks.have_answered(now), world.strays(second)[2])
+        };
+        assert_eq!(newcomer(&mut world, 10), (false, false), "nobody was seen to beat");
+        world.run(11, 1, 20);
+        let (have_answered, _) = newcomer(&mut world, 11);
+        assert!(!have_answered, "they may have beaten before they read");
+        world.run(12, 1, 20);
+        assert_eq!(newcomer(&mut world, 12), (true, true));
     }
 
     #[test]

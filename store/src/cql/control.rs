@@ -117,22 +117,23 @@ impl Control {
     /// Each document is as it was at some moment of the call; all that were there before it are
     /// in the list.
     pub(super) async fn list(&self, prefix: &str) -> Result<Vec<(String, Document)>, StoreError> {
-        self.read_all(&self.get, prefix).await
+        self.list_or_peek(prefix, &|_| false).await
     }
 
     pub(super) async fn peek_all(
         &self,
         prefix: &str,
     ) -> Result<Vec<(String, Document)>, StoreError> {
-        self.read_all(&self.peek, prefix).await
+        self.list_or_peek(prefix, &|_| true).await
     }
 
-    async fn read_all(
+    pub(super) async fn list_or_peek(
         &self,
-        how: &Request,
         prefix: &str,
+        peeks: &(dyn Fn(&str) -> bool + Send + Sync),
     ) -> Result<Vec<(String, Document)>, StoreError> {
         let documents = stream::iter(self.names(prefix).await?).map(async |key| {
+            let how = if peeks(&key) { &self.peek } else { &self.get };
             let document = self.read(how, &key).await?;
             Ok::<_, StoreError>(document.map(|document| (key, document)))
         });

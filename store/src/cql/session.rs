@@ -47,18 +47,26 @@ pub(super) async fn open(settings: &CqlSettings) -> Result<Session, ConnectError
         .pool_size(PoolSize::PerHost(CONNECTIONS_A_NODE))
         .keyspaces_to_fetch([&settings.keyspace])
         .tcp_nodelay(true);
+    let mut encrypted = None;
     builder = match &settings.tls {
         None => builder.known_nodes(&settings.hosts),
         Some(tls) => {
             let tunnels = Tunnels::new(settings, tls).await?;
             let points = tunnels.contact_points().await?;
+            encrypted = Some((tls, Arc::clone(&tunnels)));
             builder.known_nodes_addr(points).address_translator(tunnels)
         }
     };
     if let Some(user) = &settings.user {
         builder = builder.user(user, settings.password.as_deref().unwrap_or_default());
     }
-    builder.build().await.map_err(|error| not_connected(settings, &error))
+    builder.build().await.map_err(|error| {
+        let error = not_connected(settings, &error);
+        match encrypted {
+            None => error,
+            Some((tls, tunnels)) => tunnels.not_connected(tls, error),
+        }
+    })
 }
 
 fn not_connected(settings: &CqlSettings, error: &NewSessionError) -> ConnectError {

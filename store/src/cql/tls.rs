@@ -11,12 +11,13 @@ use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::Path,
     sync::Arc,
+    time::Duration,
 };
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use rustls::{
-    ClientConfig, RootCertStore,
+    AlertDescription, ClientConfig, RootCertStore,
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
 };
 use scylla::{
@@ -24,7 +25,7 @@ use scylla::{
     policies::address_translator::{AddressTranslator, UntranslatedPeer},
 };
 use tokio::{
-    io::copy_bidirectional,
+    io::{AsyncReadExt, copy_bidirectional},
     net::{TcpListener, TcpStream, lookup_host},
     task::JoinSet,
 };
@@ -36,13 +37,25 @@ use super::{
 };
 use crate::ConnectError;
 
+/// How long a connection that has failed is asked whether the node has said why.
+const LAST_WORDS_TIMEOUT: Duration = Duration::from_millis(200);
+
 /// The tunnels to all nodes. They end when this is dropped.
 pub(super) struct Tunnels {
     connector: TlsConnector,
+    failures: Arc<Failures>,
     /// Names that certificates must be for; where there is none, for the address.
     names: HashMap<IpAddr, String>,
     hosts: Vec<SocketAddr>,
     open: Mutex<Open>,
+}
+
+/// Why connections failed: the driver only sees that they did.
+#[derive(Default)]
+struct Failures {
+    last: Mutex<Option<Arc<str>>>,
+    /// What a node said of our certificate, or of there being none.
+    of_certificate: Mutex<Option<AlertDescription>>,
 }
 
 #[derive(Default)]
@@ -71,7 +84,31 @@ impl Tunnels {
             }
         }
         let connector = TlsConnector::from(Arc::new(config));
-        Ok(Arc::new(Self { connector, names, hosts, open: Mutex::default() }))
+        let (failures, open) = (Arc::default(), Mutex::default());
+        Ok(Arc::new(Self { connector, failures, names, hosts, open }))
+    }
+
+    /// What the driver's failure to connect is, with what it does not know.
+    pub(super) fn not_connected(&self, tls: &CqlTls, error: ConnectError) -> ConnectError {
+        let sentence = match (*self.failures.of_certificate.lock(), &tls.client) {
+            (Some(alert), Some((certificate, _))) => format!(
+                "the nodes do not take the certificate {} (their word: {alert:?})",
+                certificate.display()
+            ),
+            (Some(alert), None) if alert != AlertDescription::InternalError => format!(
+                "the nodes ask for a client's certificate; name one by \
+                 tls_cert=/path/to/cert.pem&tls_key=/path/to/key.pem (their word: {alert:?})"
+            ),
+            _ => {
+                return match (error, &*self.failures.last.lock()) {
+                    (ConnectError::Unavailable(reason), Some(last)) => {
+                        ConnectError::Unavailable(format!("{reason}; encrypted: {last}").into())
+                    }
+                    (error, _) => error,
+                };
+            }
+        };
+        ConnectError::Address(sentence.into())
     }
 
     /// Where the driver finds the hosts of the settings.
@@ -100,7 +137,13 @@ impl Tunnels {
             return Ok(*listener);
         }
         open.listeners.insert(node, here);
-        open.tasks.spawn(accept(listener, here, node, name, self.connector.clone()));
+        let route = Route {
+            node,
+            name,
+            connector: self.connector.clone(),
+            failures: Arc::clone(&self.failures),
+        };
+        open.tasks.spawn(accept(listener, here, route));
         Ok(here)
     }
 }
@@ -162,28 +205,32 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, ConnectErro
     if certificates.is_empty() { Err(wrong("there is none".to_owned())) } else { Ok(certificates) }
 }
 
-/// Takes connections for a node, until dropped with the [`Tunnels`].
-async fn accept(
-    listener: TcpListener,
-    here: SocketAddr,
+/// Where a tunnel's connections go.
+#[derive(Clone)]
+struct Route {
     node: SocketAddr,
     name: ServerName<'static>,
     connector: TlsConnector,
-) {
+    failures: Arc<Failures>,
+}
+
+/// Takes connections for a node, until dropped with the [`Tunnels`].
+async fn accept(listener: TcpListener, here: SocketAddr, route: Route) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, from)) if is_ours(from, here) => {
-                    connections.spawn(forward(stream, node, name.clone(), connector.clone()));
+                    connections.spawn(forward(stream, route.clone()));
                 }
                 Ok((_, from)) => {
                     tracing::warn!(%from, "somebody else's connection to our tunnel is refused");
                 }
                 // Out of file descriptors: wait for some to be closed.
                 Err(error) => {
+                    let node = route.node;
                     tracing::warn!(%error, %node, "no connection to a node is taken");
-                    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                    tokio::time::sleep(Duration::from_millis(100)).await;
                 }
             },
             Some(_) = connections.join_next() => {}
@@ -193,12 +240,8 @@ async fn accept(
 
 /// Forwards a connection until one side ends it. The driver sees every failure as its connection
 /// being closed, and connects again; its own limits end what takes too long.
-async fn forward(
-    mut from: TcpStream,
-    node: SocketAddr,
-    name: ServerName<'static>,
-    connector: TlsConnector,
-) {
+async fn forward(mut from: TcpStream, route: Route) {
+    let Route { node, name, connector, failures } = route;
     let done = async {
         from.set_nodelay(true)?;
         let encrypted = async {
@@ -208,11 +251,48 @@ async fn forward(
         };
         // A handshake that hangs is not to outlive the driver's patience.
         let mut stream = tokio::time::timeout(CONNECTION_TIMEOUT, encrypted).await??;
-        copy_bidirectional(&mut from, &mut stream).await
+        let Err(error) = copy_bidirectional(&mut from, &mut stream).await else { return Ok(()) };
+        // A node that takes no certificate says so after the handshake, and closes: what breaks
+        // first may be the next thing that we write.
+        let said = tokio::time::timeout(LAST_WORDS_TIMEOUT, stream.read(&mut [0])).await;
+        Err(said.ok().and_then(Result::err).filter(|said| alert(said).is_some()).unwrap_or(error))
     };
-    let done: io::Result<_> = done.await;
+    let done: io::Result<()> = done.await;
     if let Err(error) = done {
         tracing::warn!(%error, %node, "a connection to a node failed");
+        failures.note(&error);
+    }
+}
+
+impl Failures {
+    fn note(&self, error: &io::Error) {
+        use AlertDescription as A;
+        if let Some(
+            alert @ (A::CertificateRequired
+            | A::BadCertificate
+            | A::UnsupportedCertificate
+            | A::CertificateRevoked
+            | A::CertificateExpired
+            | A::CertificateUnknown
+            | A::UnknownCA
+            | A::AccessDenied
+            // What TLS 1.2 has for a certificate that is required.
+            | A::HandshakeFailure
+            // What Cassandra 5 has for a certificate of an authority that it does not know.
+            | A::InternalError),
+        ) = alert(error)
+        {
+            *self.of_certificate.lock() = Some(alert);
+        }
+        *self.last.lock() = Some(error.to_string().into());
+    }
+}
+
+/// What the other side has ended the connection with.
+fn alert(error: &io::Error) -> Option<AlertDescription> {
+    match error.get_ref()?.downcast_ref() {
+        Some(rustls::Error::AlertReceived(alert)) => Some(*alert),
+        _ => None,
     }
 }
 

@@ -8,7 +8,7 @@ use store::{BallotStore, ControlStore, StoreError, Version};
 
 use crate::cluster;
 
-fn batch(contest: &str, millis: u64, packed: Bytes) -> Batch {
+pub(crate) fn batch(contest: &str, millis: u64, packed: Bytes) -> Batch {
     let mut random = [0; 10];
     fastrand::fill(&mut random);
     let id = BatchId::new(Timestamp::from_micros(millis as i64 * 1_000), random);

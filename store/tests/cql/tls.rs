@@ -1,4 +1,5 @@
-//! Encrypted connections, by a proxy before a node that takes TLS and forwards what is in it.
+//! Encrypted connections: by a proxy before a node that takes TLS and forwards what is in it, and to
+//! nodes that take it themselves and ask for a client's certificate.
 
 use std::{
     net::SocketAddr,
@@ -9,17 +10,19 @@ use std::{
     },
 };
 
+use ballot::{Bucket, Shard};
 use bytes::Bytes;
+use futures_util::TryStreamExt;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use store::{
-    ConnectError, ControlStore, CqlSettings, CqlStore, Version,
+    BallotStore, ConnectError, ControlStore, CqlSettings, CqlStore, Version,
     cql::{CqlAuthority, CqlTls},
 };
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
-use crate::cluster;
+use crate::{cluster, puts::batch};
 
 /// Proxies before the nodes, which must be on this machine's loopback interface.
 struct Proxies {
@@ -113,6 +116,46 @@ async fn a_certificate_that_is_not_trusted_or_of_another_name_is_refused() {
         let error = error.err().unwrap();
         assert!(matches!(&error, ConnectError::Unavailable(_)), "{error:?}");
         assert_eq!(proxies.through.load(Relaxed), 0, "{name:?}: it was taken");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_that_ask_for_a_certificate_take_the_clients() {
+    let Some((settings, folder)) = cluster::encrypted_settings().await else { return };
+    // As an operator writes it.
+    let folder = folder.display();
+    let address = format!(
+        "cql://{}/{}?replication={}&tls={folder}/ca.pem&tls_cert={folder}/client.pem\
+         &tls_key={folder}/client-key.pem",
+        settings.hosts.join(","),
+        settings.keyspace,
+        settings.hosts.len(),
+    );
+    let store = CqlStore::connect(&address.parse().unwrap()).await.unwrap();
+    let contest = format!("tls-{:016x}", fastrand::u64(..));
+    let batch = batch(&contest, 1_795_464_000_123, Bytes::from(vec![7; 45_000]));
+    store.put_batch(batch.clone()).await.unwrap();
+    let plain = cluster::store().await.unwrap();
+    for store in [store, plain] {
+        let scan = store.scan(&batch.contest, Shard(3), Bucket(0)..=Bucket(u64::MAX));
+        assert_eq!(scan.try_collect::<Vec<_>>().await.unwrap(), std::slice::from_ref(&batch));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_without_a_certificate_or_with_a_strange_one_hears_of_it() {
+    let Some((settings, _)) = cluster::encrypted_settings().await else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let (certificate, key) = (dir.path().join("strange.pem"), dir.path().join("strange-key.pem"));
+    let strange = generate_simple_self_signed(["strange".to_owned()]).unwrap();
+    std::fs::write(&certificate, strange.cert.pem()).unwrap();
+    std::fs::write(&key, strange.signing_key.serialize_pem()).unwrap();
+    for (client, word) in [(None, "tls_cert="), (Some((certificate, key)), "strange.pem")] {
+        let tls = CqlTls { client, ..settings.tls.clone().unwrap() };
+        let error = CqlStore::connect(&CqlSettings { tls: Some(tls), ..settings.clone() }).await;
+        let error = error.err().unwrap();
+        assert!(matches!(&error, ConnectError::Address(_)), "{error:?}");
+        assert!(error.to_string().contains(word), "{error}");
     }
 }
 
