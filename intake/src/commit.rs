@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use ballot::{Batch, BatchId, limits};
+use ballot::{Batch, BatchId, Shard, Timestamp, limits};
 use store::StoreError;
 use tokio::time::{sleep_until, timeout_at};
 
@@ -51,7 +51,8 @@ impl Drop for Unsettled {
 /// Puts the batch, always under the same id: a put whose reply was lost is the same put.
 async fn put(gatherer: &Gatherer, gathering: Gathering) -> Result<(), NotRecorded> {
     let Gathering { destination, created_at, created, ballots, .. } = gathering;
-    let id = BatchId::new(created_at, random_bytes());
+    let turn = gatherer.next_turn(&destination);
+    let id = batch_id(created_at, destination.shards, turn);
     let batch = Batch::pack(&destination.contest, destination.shards, id, &ballots);
     let deadline = created + limits::COMMIT_DEADLINE;
     let observer = &gatherer.intake.observer;
@@ -86,9 +87,46 @@ async fn put(gatherer: &Gatherer, gathering: Gathering) -> Result<(), NotRecorde
     }
 }
 
+/// A batch id whose shard is the one whose turn it is: as calculated as any, for whoever has the id.
+/// Left to chance, the hottest of 16 shards had 1.3 times the mean after 700 batches.
+fn batch_id(created_at: Timestamp, shards: u16, turn: Shard) -> BatchId {
+    let mut random = random_bytes();
+    // Each try hits one in `shards`; what is varied is the end, and the rest is drawn once.
+    for _ in 0..u16::MAX {
+        let id = BatchId::new(created_at, random);
+        if id.shard(shards) == turn {
+            return id;
+        }
+        let end = u16::from_be_bytes([random[8], random[9]]).wrapping_add(1);
+        random[8..].copy_from_slice(&end.to_be_bytes());
+    }
+    // Any other is as right, if not as even.
+    BatchId::new(created_at, random)
+}
+
 fn random_bytes() -> [u8; 10] {
     // Of the operating system: a batch id that came twice would overwrite a batch.
     let mut bytes = [0; 10];
     getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn a_batch_id_has_the_shard_whose_turn_it_is() {
+        let now = Timestamp::from_micros(1_800_000_000_000_000);
+        let mut ids = HashSet::new();
+        for shards in [1, 2, 16, 1_000, limits::SHARDS_MAX] {
+            for turn in (0..shards).step_by(usize::from(shards / 16 + 1)).map(Shard) {
+                let id = batch_id(now, shards, turn);
+                assert_eq!(id.shard(shards), turn, "of {shards}");
+                assert!(ids.insert(id), "the same id twice");
+            }
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! Gathering: the ballots that are in flight at the same moment on one worker become one batch.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use ballot::{Ballot, Slug, Timestamp, limits};
+use ballot::{Ballot, Shard, Slug, Timestamp, limits};
 use parking_lot::Mutex;
 use tokio::{
     sync::Notify,
@@ -46,6 +46,8 @@ pub struct Gatherer {
     pub(crate) commits_in_flight: AtomicUsize,
     /// There is something to commit, and perhaps room to commit it.
     pub(crate) ready: Notify,
+    /// Whose turn it is among each contest's shards.
+    turns: Mutex<HashMap<Slug, u16>>,
 }
 
 /// A batch that still takes ballots.
@@ -68,6 +70,7 @@ impl Gatherer {
             gathering: Mutex::default(),
             commits_in_flight: AtomicUsize::new(0),
             ready: Notify::new(),
+            turns: Mutex::default(),
         })
     }
 
@@ -167,6 +170,15 @@ impl Gatherer {
                 tokio::spawn(commit::commit(Arc::clone(&self), batch));
             }
         }
+    }
+
+    /// The shard for the contest's next batch: one after the other, from any on.
+    pub(crate) fn next_turn(&self, to: &Destination) -> Shard {
+        let shards = to.shards.max(1);
+        let mut turns = self.turns.lock();
+        let turn = turns.entry(to.contest.clone()).or_insert_with(|| fastrand::u16(..shards));
+        *turn = (*turn + 1) % shards;
+        Shard(*turn)
     }
 
     /// Takes the oldest batch out, if it may be committed now, and counts it as in flight.

@@ -222,6 +222,27 @@ async fn contests_do_not_share_a_batch() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn shards_take_turns_whatever_contest_comes_between() {
+    let (store, _, gatherer) = start(&[Put::Ok]);
+    let other = Destination { contest: "other".parse().unwrap(), shards: 3 };
+    for n in 0..24 {
+        gatherer.submit(&to(), ballot(n), Instant::now()).unwrap().await.unwrap();
+        if n % 2 == 0 {
+            gatherer.submit(&other, ballot(n), Instant::now()).unwrap().await.unwrap();
+        }
+    }
+    let mut written = HashMap::new();
+    for batch in store.batches.lock().values() {
+        *written.entry((batch.contest.clone(), batch.shard)).or_insert(0) += 1;
+    }
+    for (to, each) in [(to(), 6), (other, 4)] {
+        for shard in (0..to.shards).map(Shard) {
+            assert_eq!(written[&(to.contest.clone(), shard)], each, "{to:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_pause_between_stamp_and_batch_counts_against_the_deadline() {
     let (_, _, gatherer) = start(&[Put::Ok]);
     let stamped = Instant::now();
