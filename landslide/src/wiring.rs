@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use ballot::limits;
 use futures_core::future::BoxFuture;
 use intake::{Intake, IntakeSettings};
 use store::{BallotStore, StoreError};
@@ -324,8 +325,10 @@ fn start_tally(
         metrics.tally_seconds.observe(report.took.as_secs_f64());
     };
     let recorder = Recorder::start(Arc::clone(&node.control));
+    // As long as a final count waits after the close: it then waits so long after any jump, too.
+    let clock = clock::Unhurried::new(limits::COMMIT_DEADLINE + settings.clock_skew);
     let hooks = Hooks {
-        clock: Arc::new(clock::now),
+        clock: Arc::new(move || clock.now()),
         on_publish: Arc::new(move |counts| recorder.note(counts)),
         on_run: Arc::new(on_run),
     };
