@@ -42,7 +42,11 @@ pub(super) async fn replication(
     };
     let mut nodes = BTreeMap::new();
     for node in session.get_cluster_state().get_nodes_info() {
-        *nodes.entry(node.datacenter.clone().unwrap_or_default()).or_insert(0) += 1;
+        // A driver that could not read who the nodes are goes on with their addresses alone, and would
+        // make a busy cluster look like one without datacenters.
+        let unknown = || unavailable("the driver has not learned who the nodes are".to_owned());
+        let datacenter = node.datacenter.clone().ok_or_else(unknown)?;
+        *nodes.entry(datacenter).or_insert(0) += 1;
     }
     check_keyspace(settings, durable_writes, &options, &nodes)
         .map_err(|sentence| ConnectError::Unsafe(sentence.into()))
