@@ -371,12 +371,12 @@ def close_by_hand(row):
     closes_at = datetime.datetime.fromisoformat(json.loads(text)["closes_at"])
     ahead = -seconds_since(closes_at)
     # Both take votes to the end.
-    row.wait(max(0, ahead - 4))
+    row.wait(max(0, ahead - 8))
     for node in row.cluster.intakes:
-        row.until_takes_votes(node, seconds=3)
+        row.until_takes_votes(node, seconds=7)
     row.wait(max(0, -seconds_since(closes_at)))
     for node in row.cluster.intakes:
-        row.until_refuses(node, NOT_OPEN, seconds=2)
+        row.until_refuses(node, NOT_OPEN)
     status = None
     while status != "final":
         if seconds_since(closes_at) > FINAL_SECONDS_MAX:
