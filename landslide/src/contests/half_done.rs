@@ -170,14 +170,13 @@ fn closes_at(node: &Contests) -> Option<ballot::Timestamp> {
     node.get("tv").unwrap().contest.hours.closes_at
 }
 
-/// When what was read in the last half second is in no doubt yet, and what is a second older is.
-fn almost_too_late() -> Instant {
-    Instant::now() + Duration::from_millis(5_500)
-}
-
-async fn a_refresh_later(node: &Contests) {
+/// Refreshes the node after the usual time. Gives the moment when what it read, or reads later, is in
+/// no doubt yet, and what it had read before is; however long all of it takes.
+async fn a_refresh_later(node: &Contests) -> Instant {
     tokio::time::sleep(REFRESH).await;
+    let began = Instant::now();
     node.refresh().await.unwrap();
+    began + Duration::from_millis(5_900)
 }
 
 #[tokio::test]
@@ -244,9 +243,9 @@ async fn what_another_node_opens_takes_votes_without_a_doubt() {
     here.refresh().await.unwrap();
     assert_eq!(here.get("movie").unwrap().contest.hours.phase(clock::now()), Phase::Draft);
     there.open(&movie).await.unwrap();
-    a_refresh_later(&here).await;
+    let almost_too_late = a_refresh_later(&here).await;
     let open = here.get("movie").unwrap();
-    assert!(!here.hours_in_doubt(&open, almost_too_late()));
+    assert!(!here.hours_in_doubt(&open, almost_too_late));
     assert_eq!(open.contest.hours.phase(clock::now()), Phase::Open);
 }
 
@@ -254,9 +253,8 @@ async fn what_another_node_opens_takes_votes_without_a_doubt() {
 async fn a_change_of_its_title_or_its_channels_puts_no_hours_in_doubt() {
     let (_cluster, _, here, _, there) = two_nodes().await;
     let (tv, sms): (Slug, Slug) = ("tv".parse().unwrap(), "sms".parse().unwrap());
-    a_refresh_later(&here).await;
-    let in_doubt =
-        |node: &Contests| node.hours_in_doubt(&node.get("tv").unwrap(), almost_too_late());
+    let almost_too_late = a_refresh_later(&here).await;
+    let in_doubt = |node: &Contests| node.hours_in_doubt(&node.get("tv").unwrap(), almost_too_late);
     // While it is written.
     let hours = here.get("tv").unwrap().contest.hours;
     here.restrict(&tv, hours);
