@@ -1,4 +1,4 @@
-"""The two sides, Landslide's cluster and a row a ballot, and one turn of either."""
+"""The sides, Landslide's cluster and designs of the lab, and one turn of one of them."""
 
 import contextlib
 import json
@@ -13,7 +13,6 @@ import engines
 import servers as lab
 from node import TOKEN, free_port
 
-KEYSPACE = "rows"
 SHARDS = 16
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -121,26 +120,25 @@ class Landslide(Side):
         return {"batches": sum(written), "hottest_shard": max(written) * SHARDS / sum(written)}
 
 
-class RowPerBallot(Side, contextlib.AbstractContextManager):
-    """Two servers that write a row a ballot, behind a balancer. Use it as a block."""
+class Design(Side, contextlib.AbstractContextManager):
+    """Two servers of one of the lab's designs, behind a balancer. Use it as a block."""
 
-    name = "row-per-ballot"
-
-    def __init__(self, cluster):
+    def __init__(self, cluster, name):
         super().__init__(cluster)
+        self.name = name
         hosts = ",".join(f"{host}:{engines.CQL_PORT}" for host in cluster.cassandra_addresses)
-        self.store = f"cql://{hosts}/{KEYSPACE}"
+        self.store = f"cql://{hosts}/{name.replace('-', '_')}"
         self.servers = [lab.LabServer(number, self.name, self.store, cluster.folder)
                         for number in (1, 2)]
         addresses = [server.address for server in self.servers]
         self.balancer = clusters.Balancer(
-            "haproxy-rows", cluster.folder, f"127.0.0.1:{free_port()}", addresses, addresses,
+            f"haproxy-{name}", cluster.folder, f"127.0.0.1:{free_port()}", addresses, addresses,
             cluster.network.nets)
         self.balancers = [self.balancer.url]
 
     def __enter__(self):
         if not lab.lab("schema", self.name, self.store):
-            raise Wrong("no schema for a row a ballot")
+            raise Wrong(f"no schema for {self.name}")
         try:
             engines.start_together(self.servers, lab.SERVER_SECONDS)
             engines.start_together([self.balancer], lab.SERVER_SECONDS)
@@ -162,13 +160,14 @@ class RowPerBallot(Side, contextlib.AbstractContextManager):
                 "cassandra": self.cluster.cassandras}
 
 
-def turns(landslide, rows):
+def turns(landslide, rows, memory):
     """Name, side, and how choices are drawn."""
     return [
         ("landslide", landslide, "weighted"),
         ("uniform", landslide, "uniform"),
         ("one-choice", landslide, "one:series-00"),
         ("rows", rows, "weighted"),
+        ("memory", memory, "weighted"),
     ]
 
 

@@ -35,6 +35,8 @@ def results(rounds, gateway, recounts):
              reached=lambda ours, _: ours >= 15_000), alone(speed("landslide"))),
         (Row("rows", "the same, against a row a ballot", "votes/s", "a row a ballot",
              ">= 10x", lambda _, ratio: ratio >= 10), pairs("landslide", "rows")),
+        (Row("memory", "counting in memory, no store at all", "votes/s", "a row a ballot"),
+         pairs("memory", "rows")),
         (Row("one-choice", "one choice for all votes", "votes/s", "uniform", ">= 0.98x",
              lambda _, ratio: ratio >= 0.98), pairs("one-choice", "uniform")),
         (Row("hottest-shard", "hottest shard", "x the mean", target="<= 1.25x",
