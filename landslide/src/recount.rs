@@ -1,6 +1,6 @@
 //! `landslide recount`: counts again from the ballots alone, and compares with the published row.
 
-use std::{num::NonZero, path::PathBuf, process::ExitCode, sync::Arc, time::Instant};
+use std::{num::NonZero, process::ExitCode, sync::Arc, time::Instant};
 
 use anyhow::{Context, Result, bail};
 use ballot::Slug;
@@ -11,7 +11,7 @@ use tally::{Compared, Published, Recount, TallyContest};
 use crate::{
     clock,
     contests::Contests,
-    settings,
+    settings::StoreOptions,
     stores::{OpenStore, StoreAddress},
     wiring::{self, Sharing},
 };
@@ -26,16 +26,8 @@ const NOT_COUNTED: u8 = 3;
 pub struct RecountOptions {
     /// The contest's name
     contest: Slug,
-    /// The folder of the embedded store, short for --store embedded:DIR; no node may be running
-    /// on it [default: landslide-data]
-    #[arg(long, env = "LANDSLIDE_DATA", value_name = "DIR", conflicts_with = "store")]
-    data: Option<PathBuf>,
-    /// Where the ballots are: embedded:DIR, cql://host,host/keyspace or dynamodb://region/prefix
-    #[arg(long, env = "LANDSLIDE_STORE", value_name = "STORE", hide_env_values = true)]
-    store: Option<StoreAddress>,
-    /// The password for the store's cluster, better given by its environment variable
-    #[arg(long, env = "LANDSLIDE_STORE_PASSWORD", value_name = "PASSWORD", hide_env_values = true)]
-    store_password: Option<String>,
+    #[command(flatten)]
+    store: StoreOptions,
     /// Write the result as JSON on standard output
     #[arg(long)]
     json: bool,
@@ -56,11 +48,7 @@ pub async fn run(options: RecountOptions) -> Result<ExitCode> {
 }
 
 async fn count(options: &RecountOptions) -> Result<ExitCode> {
-    let address = settings::store(
-        options.data.clone(),
-        options.store.clone(),
-        options.store_password.clone(),
-    )?;
+    let address = options.store.clone().address()?;
     if let StoreAddress::Embedded(folder) = &address
         && !folder.exists()
     {

@@ -5,20 +5,13 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Args;
 
-use crate::{
-    output, settings,
-    stores::{self, StoreAddress},
-};
+use crate::{output, settings::StoreOptions, stores};
 
 /// Which store, and what to do.
 #[derive(Args, Clone, Debug)]
 pub struct SchemaOptions {
-    /// The store: cql://host,host/keyspace or dynamodb://region/prefix
-    #[arg(long, env = "LANDSLIDE_STORE", value_name = "STORE", hide_env_values = true)]
-    store: StoreAddress,
-    /// The password for the store's cluster, better given by its environment variable
-    #[arg(long, env = "LANDSLIDE_STORE_PASSWORD", value_name = "PASSWORD", hide_env_values = true)]
-    store_password: Option<String>,
+    #[command(flatten)]
+    store: StoreOptions,
     /// Make what is missing, instead of printing it. What is there is left as it is
     #[arg(long)]
     apply: bool,
@@ -26,7 +19,7 @@ pub struct SchemaOptions {
 
 /// Prints the schema, or applies it.
 pub async fn run(options: SchemaOptions) -> Result<ExitCode> {
-    let store = settings::store(None, Some(options.store), options.store_password)?;
+    let store = options.store.address()?;
     let text = if options.apply {
         stores::apply_schema(&store).await?.join("\n")
     } else {

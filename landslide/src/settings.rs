@@ -1,7 +1,12 @@
 //! Settings as plain data: every one has a flag, an environment variable and a key in the file,
 //! in that order of precedence.
 
-use std::{net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    str::FromStr,
+    time::Duration,
+};
 
 use clap::Args;
 use ipnet::IpNet;
@@ -12,6 +17,10 @@ use crate::{PublicUrl, node::Roles, stores::StoreAddress};
 /// Bytes of a node's name, at most: it is part of a document's key.
 pub(crate) const NODE_NAME_BYTES_MAX: usize = 100;
 
+/// A node that is told to end does so within 30 s: up to 5 s for the last commits, this, and up to 5 s
+/// for replies under way.
+const DRAIN_MAX: Duration = Duration::from_secs(15);
+
 /// The command line's own part: where the file is, and the settings.
 #[derive(Args, Clone, Debug, Default)]
 pub struct ServeOptions {
@@ -20,6 +29,35 @@ pub struct ServeOptions {
     pub config: Option<PathBuf>,
     #[command(flatten)]
     settings: Options,
+}
+
+/// Where the ballots are, for commands that need nothing else: the same flags, variables and keys, so
+/// that a node's own file serves them too.
+#[derive(Args, Clone, Debug, Default)]
+pub struct StoreOptions {
+    /// A node's settings in TOML, for where its store is
+    #[arg(long, env = "LANDSLIDE_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The folder of an embedded store on which no node is running, short for --store embedded:DIR
+    /// [default: landslide-data]
+    #[arg(long, env = "LANDSLIDE_DATA", value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Where the ballots are: embedded:DIR, cql://host,host/keyspace or dynamodb://region/prefix
+    #[arg(long, env = "LANDSLIDE_STORE", value_name = "STORE", hide_env_values = true)]
+    store: Option<StoreAddress>,
+    /// The password for the store's cluster, better given by its environment variable
+    #[arg(long, env = "LANDSLIDE_STORE_PASSWORD", value_name = "PASSWORD", hide_env_values = true)]
+    store_password: Option<String>,
+}
+
+impl StoreOptions {
+    /// Reads the file, if one is named, and decides.
+    pub fn address(self) -> Result<StoreAddress, SettingsError> {
+        let Self { config, data, store, store_password } = self;
+        let flags = Options { data, store, store_password, ..Options::default() };
+        let decided = flags.or(Options::from_file(config.as_deref())?);
+        decided.store()
+    }
 }
 
 /// Declares the settings once: their flags, variables and keys, and how two sources are merged.
@@ -36,7 +74,11 @@ macro_rules! options {
         }
 
         impl Options {
-            fn or(self, other: Self) -> Self {
+            fn or(self, mut other: Self) -> Self {
+                // Two ways to say one thing: whoever says it in one has said it.
+                if self.data.is_some() || self.store.is_some() {
+                    (other.data, other.store) = (None, None);
+                }
                 Self { $($name: self.$name.or(other.$name),)+ }
             }
         }
@@ -97,7 +139,7 @@ options! {
     /// When the tally counts, a cron expression with seconds [default: "*/2 * * * * *"]
     tally_schedule: String, "LANDSLIDE_TALLY_SCHEDULE", "CRON";
     /// How long a node that was told to end goes on answering, not ready any more, before it
-    /// closes its connections [default: 1s]
+    /// closes its connections; 15s at most [default: 1s]
     drain: Span, "LANDSLIDE_DRAIN", "TIME";
     /// Log level: error, warn, info, debug, trace; also by module, as in info,tally=debug
     /// [default: info,fjall=warn,lsm_tree=warn,scylla=warn,aws=warn,usvg=error]
@@ -142,22 +184,43 @@ pub struct SettingsError(String);
 impl ServeOptions {
     /// Reads the file, if one is named, and decides every setting.
     pub fn settings(self) -> Result<Settings, SettingsError> {
-        let file = match &self.config {
-            None => Options::default(),
-            Some(path) => {
-                let wrong = |error: &dyn std::fmt::Display| {
-                    SettingsError(format!("{}: {error}", path.display()))
-                };
-                let text = std::fs::read_to_string(path).map_err(|error| wrong(&error))?;
-                toml::from_str(&text).map_err(|error| wrong(&error))?
-            }
-        };
+        let file = Options::from_file(self.config.as_deref())?;
         self.settings.or(file).decide()
     }
 }
 
 impl Options {
+    /// What the file says; nothing, if there is none.
+    fn from_file(path: Option<&Path>) -> Result<Self, SettingsError> {
+        let Some(path) = path else { return Ok(Self::default()) };
+        let wrong =
+            |error: &dyn std::fmt::Display| SettingsError(format!("{}: {error}", path.display()));
+        let text = std::fs::read_to_string(path).map_err(|error| wrong(&error))?;
+        toml::from_str(&text).map_err(|error| wrong(&error))
+    }
+
+    /// One store of the two ways to say it.
+    fn store(&self) -> Result<StoreAddress, SettingsError> {
+        let mut store = match (&self.store, &self.data) {
+            (None, Some(data)) => StoreAddress::Embedded(data.clone()),
+            (None, None) => StoreAddress::Embedded("landslide-data".into()),
+            (Some(store), None) => store.clone(),
+            (Some(store), Some(data)) => {
+                let text = format!(
+                    "data ({}) and store ({store}) both say where ballots are kept: give one",
+                    data.display()
+                );
+                return Err(SettingsError(text));
+            }
+        };
+        if let Some(password) = &self.store_password {
+            store.set_password(password.clone()).map_err(SettingsError)?;
+        }
+        Ok(store)
+    }
+
     fn decide(self) -> Result<Settings, SettingsError> {
+        let store = self.store()?;
         let tls = match (self.tls_certificate, self.tls_key) {
             (Some(certificate), Some(key)) => Some((certificate, key)),
             (None, None) => None,
@@ -169,7 +232,12 @@ impl Options {
         if self.admin_token.as_ref().is_some_and(|token| token.trim().is_empty()) {
             return Err(SettingsError("the administrator's token must not be empty".into()));
         }
-        let store = store(self.data, self.store, self.store_password)?;
+        let drain = self.drain.map_or(Duration::from_secs(1), |span| span.0);
+        if drain > DRAIN_MAX {
+            let most = DRAIN_MAX.as_secs();
+            let text = format!("drain: {most}s at most, for a node ends within 30 s");
+            return Err(SettingsError(text));
+        }
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Settings {
             listen: self.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))),
@@ -191,36 +259,13 @@ impl Options {
             streams_max: self.streams_max.unwrap_or(20_000),
             queue_ballots_max: self.queue_ballots_max.unwrap_or(50_000).max(1),
             tally_schedule: self.tally_schedule.unwrap_or_else(|| "*/2 * * * * *".into()),
-            drain: self.drain.map_or(Duration::from_secs(1), |span| span.0),
+            drain,
             log: self.log.unwrap_or_else(|| {
                 "info,fjall=warn,lsm_tree=warn,scylla=warn,aws=warn,usvg=error".into()
             }),
             log_format: self.log_format.unwrap_or(LogFormat::Text),
         })
     }
-}
-
-/// One store of the two ways to say it.
-pub(crate) fn store(
-    data: Option<PathBuf>,
-    store: Option<StoreAddress>,
-    password: Option<String>,
-) -> Result<StoreAddress, SettingsError> {
-    let mut store = match (store, data) {
-        (None, data) => StoreAddress::Embedded(data.unwrap_or_else(|| "landslide-data".into())),
-        (Some(store), None) => store,
-        (Some(store), Some(data)) => {
-            let text = format!(
-                "data ({}) and store ({store}) both say where ballots are kept: give one",
-                data.display()
-            );
-            return Err(SettingsError(text));
-        }
-    };
-    if let Some(password) = password {
-        store.set_password(password).map_err(SettingsError)?;
-    }
-    Ok(store)
 }
 
 impl Settings {
@@ -376,12 +421,19 @@ mod tests {
     fn the_first_source_that_says_it_decides() {
         let flags = options("listen = '127.0.0.1:1'");
         let file =
-            options("listen = '127.0.0.1:2'\ndata = '/d'\nroles = 'tally, admin'\ndrain = '2m'");
+            options("listen = '127.0.0.1:2'\ndata = '/d'\nroles = 'tally, admin'\ndrain = '9s'");
         let settings = flags.or(file).decide().unwrap();
         assert_eq!(settings.listen.port(), 1);
         assert_eq!(settings.store.to_string(), "embedded:/d");
         assert_eq!(settings.roles, Roles { intake: false, tally: true, admin: true });
-        assert_eq!(settings.drain, Duration::from_secs(120));
+        assert_eq!(settings.drain, Duration::from_secs(9));
+    }
+
+    #[test]
+    fn a_store_that_is_said_in_one_way_is_not_said_by_the_file_in_the_other() {
+        let file = "store = 'embedded:/file'\nadmin_token = 't'";
+        let folder = options("data = '/flag'").or(options(file)).decide().unwrap().store;
+        assert_eq!(folder.to_string(), "embedded:/flag");
     }
 
     #[test]
@@ -403,6 +455,7 @@ mod tests {
         assert!(options("data = 'a'\nstore = 'embedded:b'").decide().is_err());
         assert!(options("store_password = 'a'").decide().is_err());
         assert!(options("tls_key = 'k'").decide().is_err());
+        assert!(options("drain = '16s'").decide().is_err());
         assert!(options("admin_token = ' '").decide().is_err());
         let nets = options("trusted_proxies = '10.0.0.0/8, ::1'").decide().unwrap().trusted_proxies;
         assert_eq!(nets.len(), 2);

@@ -47,7 +47,7 @@ pub(super) struct Call {
 }
 
 /// Headers as they are sent.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(super) struct HeaderLines(Arc<[u8]>);
 
 /// A whole reply.

@@ -72,6 +72,19 @@ fn mistakes_are_a_sentence() {
 }
 
 #[test]
+fn a_recount_finds_the_store_in_a_nodes_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    std::fs::write(path("node.toml"), format!("data = {:?}\n", path("votes"))).unwrap();
+    let recount =
+        |more: &[&str]| run(&[&["recount", "tv", "--config", &path("node.toml")], more].concat());
+    says(&recount(&[]), 3, &path("votes: there is no such folder"));
+    let other = format!("embedded:{}", path("other"));
+    says(&recount(&["--store", &other]), 3, &path("other: there is no such folder"));
+    says(&run(&["schema", "--config", &path("node.toml")]), 1, "makes its own tables");
+}
+
+#[test]
 fn a_second_node_on_the_same_folder_or_address_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
