@@ -124,8 +124,25 @@ impl Contests {
     /// The same, but on a cluster reads again what may have been made or opened elsewhere: what is
     /// said of it is for good. Fails where nothing is known of it and the store cannot be read.
     pub async fn get_fresh(&self, slug: &str) -> Result<Option<Arc<LiveContest>>, StoreAway> {
-        let is_enough = |live: &LiveContest| live.contest.hours.phase(clock::now()) != Phase::Draft;
-        self.get_or_read(slug, is_enough).await
+        self.get_or_read(slug, has_begun).await
+    }
+
+    /// The same, for a gateway with this channel key: it may be a second old, and "not a key" is
+    /// said for good, too.
+    pub async fn with_channel(
+        &self,
+        slug: &str,
+        key: Option<&str>,
+    ) -> Result<Option<Arc<LiveContest>>, StoreAway> {
+        let asked = Instant::now();
+        let has_it = |live: &LiveContest| key.is_none_or(|key| live.channel_of_key(key).is_some());
+        let live = self.get_or_read(slug, |live| has_begun(live) && has_it(live)).await?;
+        let is_unknown = live.as_deref().is_some_and(|live| !has_it(live));
+        let is_shared = self.pace.definition_age_max.is_some();
+        if is_shared && is_unknown && self.age(asked) > Duration::ZERO {
+            return Err(StoreAway);
+        }
+        Ok(live)
     }
 
     /// A contest that the public may know of. Before its opening thousands ask for it: what is known
@@ -299,6 +316,10 @@ impl Contests {
             (document.version, channels_version),
         ))
     }
+}
+
+fn has_begun(live: &LiveContest) -> bool {
+    live.contest.hours.phase(clock::now()) != Phase::Draft
 }
 
 fn key(kind: &str, slug: &Slug) -> String {

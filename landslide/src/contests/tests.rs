@@ -90,6 +90,32 @@ async fn what_another_node_has_made_or_opened_is_seen_by_all_who_ask_with_one_re
 }
 
 #[tokio::test]
+async fn a_channel_key_that_another_node_has_just_made_is_known_to_all_who_come_with_it() {
+    let (_folder, store) = slow();
+    let there = Contests::load(Arc::clone(&store) as _, SHARED).await.unwrap();
+    let tv: Slug = "tv".parse().unwrap();
+    there.put(&tv, &definition(""), |_| true).await.unwrap();
+    there.open(&tv).await.unwrap();
+    let here = Contests::load(Arc::clone(&store) as _, SHARED).await.unwrap();
+    let key = there.new_channel_key(&tv, &"sms".parse().unwrap()).await.unwrap();
+    let ask = async || here.with_channel("tv", Some(&key)).await.unwrap();
+    let admitted = |live: Option<Arc<LiveContest>>| {
+        assert!(live.unwrap().channel_of_key(&key).is_some());
+    };
+    let lists = asked_at_once(&store, ask, admitted).await;
+    assert!(lists <= 2, "{lists} lists: a read is two");
+    // What is known costs nothing, and so does a request without any key.
+    assert_eq!(asked_at_once(&store, ask, admitted).await, 0);
+    let ask = async || here.with_channel("tv", None).await.unwrap();
+    assert_eq!(asked_at_once(&store, ask, |live| assert!(live.is_some())).await, 0);
+
+    let ask = async || here.with_channel("tv", Some("a wrong one")).await;
+    assert!(ask().await.unwrap().unwrap().channel_of_key("a wrong one").is_none());
+    store.is_away.store(true, Ordering::Relaxed);
+    assert_eq!(ask().await.err(), Some(StoreAway), "it may have been made while the store is away");
+}
+
+#[tokio::test]
 async fn a_store_that_is_away_is_not_asked_by_everybody() {
     let (_folder, store) = slow();
     let here = Contests::load(Arc::clone(&store) as _, SHARED).await.unwrap();

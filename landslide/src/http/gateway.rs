@@ -64,7 +64,7 @@ pub(crate) async fn record_batch(
 ) -> Result<Response, Problem> {
     let (parts, request_body) = request.into_parts();
     let client = Client::of(&parts.extensions);
-    let live = worker.node.contests.get_fresh(&slug).await?;
+    let live = worker.node.contests.with_channel(&slug, bearer(&parts.headers)).await?;
     let live = live.ok_or_else(Problem::no_such_contest)?;
     let (number, channel) = admit(&worker, &live, &parts.headers, client)?;
     let channel = channel.clone();
