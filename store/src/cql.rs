@@ -16,9 +16,9 @@ mod session;
 mod settings;
 mod tls;
 
-use std::{ops::RangeInclusive, sync::Arc, time::Duration};
+use std::{collections::HashSet, ops::RangeInclusive, sync::Arc, time::Duration};
 
-use ballot::{Batch, Bucket, Shard, Slug};
+use ballot::{Batch, BatchId, Bucket, Shard, Slug};
 use bytes::Bytes;
 use futures_core::{future::BoxFuture, stream::BoxStream};
 
@@ -101,7 +101,18 @@ impl BallotStore for CqlStore {
         shard: Shard,
         buckets: RangeInclusive<Bucket>,
     ) -> BoxStream<'static, Result<Batch, StoreError>> {
-        scan::scan(Arc::clone(&self.ballots), contest.clone(), shard, buckets)
+        self.scan_except(contest, shard, buckets, &Arc::default())
+    }
+
+    fn scan_except(
+        &self,
+        contest: &Slug,
+        shard: Shard,
+        buckets: RangeInclusive<Bucket>,
+        known: &Arc<HashSet<BatchId>>,
+    ) -> BoxStream<'static, Result<Batch, StoreError>> {
+        let known = Arc::clone(known);
+        scan::scan(Arc::clone(&self.ballots), contest.clone(), shard, buckets, known)
     }
 }
 

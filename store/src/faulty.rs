@@ -1,9 +1,9 @@
 //! A store that fails as a cluster's would: errors before the write, errors **after** the write
 //! (the reply is lost), delays, and writes that overtake each other. For tests, from a seed.
 
-use std::{ops::RangeInclusive, sync::Arc, time::Duration};
+use std::{collections::HashSet, ops::RangeInclusive, sync::Arc, time::Duration};
 
-use ballot::{Batch, Bucket, Shard, Slug};
+use ballot::{Batch, BatchId, Bucket, Shard, Slug};
 use bytes::Bytes;
 use futures_core::{future::BoxFuture, stream::BoxStream};
 use futures_util::{FutureExt, StreamExt, stream};
@@ -121,6 +121,18 @@ impl Faults {
         if self.read_failed { Err(injected("a read failed")) } else { read.await }
     }
 
+    fn scan(
+        &self,
+        batches: BoxStream<'static, Result<Batch, StoreError>>,
+    ) -> BoxStream<'static, Result<Batch, StoreError>> {
+        if self.read_failed {
+            let error = stream::once(async { Err(injected("a scan cut off")) });
+            batches.take(self.batches).chain(error).boxed()
+        } else {
+            batches
+        }
+    }
+
     async fn wait(&self) {
         if let Some(delay) = self.delay {
             tokio::time::sleep(delay).await;
@@ -144,14 +156,17 @@ impl<S: BallotStore> BallotStore for FaultyStore<S> {
         shard: Shard,
         buckets: RangeInclusive<Bucket>,
     ) -> BoxStream<'static, Result<Batch, StoreError>> {
-        let faults = self.draw();
-        let batches = self.store.scan(contest, shard, buckets);
-        if faults.read_failed {
-            let error = stream::once(async { Err(injected("a scan cut off")) });
-            batches.take(faults.batches).chain(error).boxed()
-        } else {
-            batches
-        }
+        self.draw().scan(self.store.scan(contest, shard, buckets))
+    }
+
+    fn scan_except(
+        &self,
+        contest: &Slug,
+        shard: Shard,
+        buckets: RangeInclusive<Bucket>,
+        known: &Arc<HashSet<BatchId>>,
+    ) -> BoxStream<'static, Result<Batch, StoreError>> {
+        self.draw().scan(self.store.scan_except(contest, shard, buckets, known))
     }
 }
 
@@ -229,7 +244,7 @@ mod tests {
     }
 
     fn batch() -> Batch {
-        let id = ballot::BatchId::from_bytes([1; 16]);
+        let id = BatchId::from_bytes([1; 16]);
         Batch { contest: "a".parse().unwrap(), id, shard: id.shard(1), packed: Bytes::new() }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! No type of a backend's driver appears in a public signature.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 #[cfg(feature = "cql")]
 pub mod cql;
@@ -23,7 +23,7 @@ pub use dynamodb::{DynamoDbSettings, DynamoDbStore};
 pub use embedded::{EmbeddedSettings, EmbeddedStore, OpenError};
 pub use faulty::{FaultSettings, FaultyStore};
 
-use ballot::{Batch, Bucket, Shard, Slug, limits::BATCH_BYTES_MAX};
+use ballot::{Batch, BatchId, Bucket, Shard, Slug, limits::BATCH_BYTES_MAX};
 use bytes::Bytes;
 use futures_core::{future::BoxFuture, stream::BoxStream};
 
@@ -49,6 +49,19 @@ pub trait BallotStore: Send + Sync + 'static {
         shard: Shard,
         buckets: std::ops::RangeInclusive<Bucket>,
     ) -> BoxStream<'static, Result<Batch, StoreError>>;
+
+    /// The same, but batches in `known` may be left out, and are where that is less work: for a
+    /// caller that reads the same buckets again and again for what is new in them.
+    fn scan_except(
+        &self,
+        contest: &Slug,
+        shard: Shard,
+        buckets: std::ops::RangeInclusive<Bucket>,
+        known: &Arc<HashSet<BatchId>>,
+    ) -> BoxStream<'static, Result<Batch, StoreError>> {
+        let _ = known;
+        self.scan(contest, shard, buckets)
+    }
 }
 
 /// Control documents: small, consistent. Every operation is linearizable.

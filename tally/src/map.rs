@@ -5,8 +5,10 @@
 //! they were. So memory is bounded, and nothing is locked on the way of a row.
 
 use std::{
+    collections::HashSet,
     iter::Peekable,
     ops::{Range, RangeInclusive},
+    sync::Arc,
 };
 
 use ballot::{
@@ -63,6 +65,8 @@ pub(crate) struct Source<'a> {
     pub(crate) contest: &'a Slug,
     pub(crate) shards: u16,
     pub(crate) buckets: RangeInclusive<Bucket>,
+    /// Batches that need not be read.
+    pub(crate) known: Arc<HashSet<BatchId>>,
     pub(crate) threads: usize,
     pub(crate) chunk_rows: usize,
     pub(crate) pulse: &'a dyn Pulse,
@@ -186,7 +190,8 @@ impl Mapper {
             while self.rows.counts().recorded < rows_max {
                 let Some((shard, stream)) = &mut self.stream else {
                     let Some(shard) = shards.lock().next().map(Shard) else { break };
-                    let stream = source.ballots.scan(source.contest, shard, source.buckets.clone());
+                    let Source { ballots, contest, buckets, known, .. } = source;
+                    let stream = ballots.scan_except(contest, shard, buckets.clone(), known);
                     self.stream = Some((shard, stream));
                     continue;
                 };

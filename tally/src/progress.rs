@@ -1,6 +1,6 @@
 //! How far the count of an open contest has come.
 
-use std::{collections::HashSet, ops::RangeInclusive, time::Duration};
+use std::{collections::HashSet, ops::RangeInclusive, sync::Arc, time::Duration};
 
 use ballot::{
     BatchId, Bucket, Contest, Timestamp,
@@ -17,8 +17,8 @@ pub(crate) struct Progress {
     shards: u16,
     /// The first bucket that is not left yet.
     from: Bucket,
-    /// The batches absorbed of the buckets not left: they are met again in every scan.
-    absorbed: HashSet<BatchId>,
+    /// The batches absorbed of the buckets not left: a scan may meet them again.
+    absorbed: Arc<HashSet<BatchId>>,
 }
 
 impl Progress {
@@ -29,7 +29,7 @@ impl Progress {
             rows: RowCounts::default(),
             shards: contest.shards,
             from: Bucket(0),
-            absorbed: HashSet::new(),
+            absorbed: Arc::default(),
         }
     }
 
@@ -44,6 +44,11 @@ impl Progress {
         self.from..=LAST_BUCKET
     }
 
+    /// The batches of those buckets that were counted.
+    pub(crate) fn known(&self) -> Arc<HashSet<BatchId>> {
+        Arc::clone(&self.absorbed)
+    }
+
     /// Counts what is new. After an error it may be tried again; what was absorbed is known.
     pub(crate) fn count(&mut self, source: &Source<'_>) -> Result<(), CountError> {
         let mut new = Vec::new();
@@ -53,7 +58,7 @@ impl Progress {
             new.extend(ids);
             *rows += counts;
         });
-        self.absorbed.extend(new);
+        Arc::make_mut(&mut self.absorbed).extend(new);
         result
     }
 
@@ -64,7 +69,7 @@ impl Progress {
         let settled = scan_started.minus(COMMIT_DEADLINE).minus(clock_skew).bucket();
         if settled > self.from {
             self.from = settled;
-            self.absorbed.retain(|id| id.bucket() >= settled);
+            Arc::make_mut(&mut self.absorbed).retain(|id| id.bucket() >= settled);
         }
     }
 

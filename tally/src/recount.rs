@@ -1,6 +1,6 @@
 //! Counting again, from the ballots alone.
 
-use std::num::NonZero;
+use std::{num::NonZero, sync::Arc};
 
 use ballot::{BatchId, Bucket, Counts, CountsStatus, Slug, Timestamp};
 use futures_core::future::BoxFuture;
@@ -101,6 +101,7 @@ pub fn recount(
         contest: &contest.slug,
         shards: contest.contest.shards,
         buckets: Bucket(0)..=LAST_BUCKET,
+        known: Arc::default(),
         threads: threads.get(),
         chunk_rows: TallySettings::default().chunk_rows,
         pulse: &Steady,

@@ -1,6 +1,7 @@
 //! One worker's part in one contest: what is to be done for it now.
 
 use std::{
+    collections::HashSet,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -8,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use ballot::{Counts, CountsStatus, Phase, Slug, Timestamp, limits::COMMIT_DEADLINE};
+use ballot::{BatchId, Counts, CountsStatus, Phase, Slug, Timestamp, limits::COMMIT_DEADLINE};
 use futures_core::future::BoxFuture;
 use store::{BallotStore, ControlStore, StoreError};
 
@@ -229,7 +230,8 @@ impl Worker {
         // The recount needs the memory.
         self.progress = None;
         let pulse = HoldingPulse::new(&self.shared.stop, &mut self.lease);
-        let source = source(&self.shared, contest, ballot::Bucket(0)..=LAST_BUCKET, &pulse);
+        let all = ballot::Bucket(0)..=LAST_BUCKET;
+        let source = source(&self.shared, contest, all, Arc::default(), &pulse);
         let counted = map::count_from_nothing(&source, &contest.contest, &|_| true, &|_| ())?;
         let set = batch_set::name(&counted.batches);
         // The set is stored before the row that names it.
@@ -268,7 +270,7 @@ fn advance(
     started: Timestamp,
     pulse: &dyn Pulse,
 ) -> Result<(), CountError> {
-    let source = source(shared, contest, progress.buckets(), pulse);
+    let source = source(shared, contest, progress.buckets(), progress.known(), pulse);
     progress.count(&source)?;
     progress.leave_buckets(started, shared.settings.clock_skew);
     Ok(())
@@ -278,6 +280,7 @@ fn source<'a>(
     shared: &'a Shared,
     contest: &'a TallyContest,
     buckets: std::ops::RangeInclusive<ballot::Bucket>,
+    known: Arc<HashSet<BatchId>>,
     pulse: &'a dyn Pulse,
 ) -> Source<'a> {
     Source {
@@ -286,6 +289,7 @@ fn source<'a>(
         contest: &contest.slug,
         shards: contest.contest.shards,
         buckets,
+        known,
         threads: shared.settings.threads.get(),
         chunk_rows: shared.settings.chunk_rows,
         pulse,

@@ -2,11 +2,11 @@
 //!
 //! It is the product's own `intake` over its own `store`, counted by its own `tally`.
 
-use std::{num::NonZero, sync::Arc, time::Duration};
+use std::{collections::HashSet, num::NonZero, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, anyhow};
 use ballot::{
-    Ballot, BallotId, Batch, Bucket, ChannelNumber, ChoiceNumber, Contest, ContestKey, Device,
+    Ballot, BallotId, Batch, BatchId, Bucket, ChannelNumber, ChoiceNumber, Contest, ContestKey, Device,
     Shard, Slug,
 };
 use futures_util::{future::BoxFuture, stream::BoxStream};
@@ -122,6 +122,16 @@ impl BallotStore for Watched {
         buckets: std::ops::RangeInclusive<Bucket>,
     ) -> BoxStream<'static, Result<Batch, StoreError>> {
         self.store.scan(contest, shard, buckets)
+    }
+
+    fn scan_except(
+        &self,
+        contest: &Slug,
+        shard: Shard,
+        buckets: std::ops::RangeInclusive<Bucket>,
+        known: &Arc<HashSet<BatchId>>,
+    ) -> BoxStream<'static, Result<Batch, StoreError>> {
+        self.store.scan_except(contest, shard, buckets, known)
     }
 }
 

@@ -14,6 +14,9 @@ use ballot::limits::{BUCKET, COMMIT_DEADLINE, SHARDS_DEFAULT, SHARDS_MAX};
 pub(crate) const SCHEDULE_S: f64 = 2.0;
 /// Batch ids of one document of the list that a final row names.
 const LIST_IDS: f64 = 16_384.0;
+/// Bytes of a batch id in a page of Cassandra's: 16 and their length, and as much again between
+/// replicas.
+const ID_ROW_BYTES: f64 = 40.0;
 /// Bytes that one read unit of DynamoDB reads, strongly consistent.
 const READ_UNIT_BYTES: f64 = 4_096.0;
 /// Bytes that one write unit of DynamoDB writes.
@@ -85,12 +88,28 @@ impl<'a> Model<'a> {
         (self.copies() / 2.0).floor() + 1.0
     }
 
-    /// How often the tally reads a batch while the vote runs. Every run reads the buckets that may
+    /// How often the tally meets a batch while the vote runs. Every run looks at the buckets that may
     /// still get batches: those younger than the commit deadline and the skew, half a bucket more
     /// on average, and what came since the last run.
-    pub(crate) fn reads_of_a_batch(&self) -> f64 {
+    fn looks_at_a_batch(&self) -> f64 {
         let settled = COMMIT_DEADLINE.as_secs_f64() + self.figures.assumed.clock_skew.value;
         (SCHEDULE_S + settled + BUCKET.as_secs_f64() / 2.0) / SCHEDULE_S
+    }
+
+    /// How often the tally reads a batch while the vote runs: on Cassandra it asks for those whose ids
+    /// are new; on DynamoDB an id costs as much as its item.
+    pub(crate) fn reads_of_a_batch(&self) -> f64 {
+        if self.inputs.engine == Engine::Cassandra { 1.0 } else { self.looks_at_a_batch() }
+    }
+
+    /// Bytes that the tally reads of so many batches while the vote runs.
+    fn scanned(&self, batches: f64, batch_bytes: f64) -> f64 {
+        let ids = if self.inputs.engine == Engine::Cassandra {
+            self.looks_at_a_batch() * ID_ROW_BYTES
+        } else {
+            0.0
+        };
+        batches * (batch_bytes * self.reads_of_a_batch() + ids)
     }
 
     /// Workers of an intake node: one core is left to the rest.
@@ -134,7 +153,7 @@ impl<'a> Model<'a> {
         let batch_bytes = self.batching.bytes(batch_ballots);
         let batches = rate / batch_ballots;
         let written = batches * batch_bytes;
-        let scanned = written * self.reads_of_a_batch();
+        let scanned = self.scanned(batches, batch_bytes);
         let item = batch_bytes + assumed.dynamodb_item.value;
         let (_, a_byte) = cassandra_line(measured);
         let put = cassandra_put_core_seconds(measured, batch_bytes);

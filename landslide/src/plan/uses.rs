@@ -93,6 +93,11 @@ fn tally<'a>(model: &'a Model<'_>, fleet: &'a Fleet) -> Vec<Gauge<'a>> {
         ),
     ];
     if model.inputs.engine != Engine::Embedded {
+        let network = if model.reads_of_a_batch() > 1.0 {
+            "open buckets are read again every 2 s: a slower schedule (counts are older) or a faster network"
+        } else {
+            "one contest has one tally, which reads each batch once: a faster network, or several contests"
+        };
         gauges.push((
             "tally: fold of what is new",
             true,
@@ -102,7 +107,7 @@ fn tally<'a>(model: &'a Model<'_>, fleet: &'a Fleet) -> Vec<Gauge<'a>> {
         gauges.push((
             "tally: network to the store",
             true,
-            "open buckets are read again every 2 s: a slower schedule (counts are older) or a faster network",
+            network,
             Box::new(move |demand| demand.scanned / model.network(cores)),
         ));
     }

@@ -132,6 +132,36 @@ pub async fn scans_agree_with_a_model(backend: &impl Backend) {
     }
 }
 
+/// A scan that may leave out what is known gives all the rest, each once, and nothing else.
+pub async fn a_scan_leaves_out_only_what_is_known(backend: &impl Backend) {
+    let (store, mut random, contest) = (backend.open().await, random(), contest("known"));
+    let batches: Vec<Batch> = (0..900)
+        .map(|_| {
+            let (at, bytes) = (bucket_time(random.u64(0..2)), random.usize(0..2_000));
+            batch(&mut random, &contest, at, bytes)
+        })
+        .collect();
+    let puts = futures_util::stream::iter(&batches).map(|batch| put(&*store, batch));
+    puts.buffer_unordered(50).for_each(|()| async {}).await;
+    for share in [0.0, 0.05, 0.5, 0.97, 1.0] {
+        let known = batches.iter().filter(|_| random.f64() < share).map(|batch| batch.id);
+        let known: HashSet<BatchId> = known.collect();
+        let mut missing: HashSet<BatchId> = batches.iter().map(|batch| batch.id).collect();
+        missing.retain(|id| !known.contains(id));
+        let known = Arc::new(known);
+        for shard in (0..SHARDS).map(Shard) {
+            let seen = whole(|| store.scan_except(&contest, shard, ALL, &known)).await;
+            let ids: HashSet<_> = seen.iter().map(|batch| batch.id).collect();
+            assert_eq!(ids.len(), seen.len(), "a batch twice");
+            for one in seen {
+                assert!(batches.contains(&one) && one.shard == shard, "{one:?}");
+                missing.remove(&one.id);
+            }
+        }
+        assert!(missing.is_empty(), "of {share} known: {missing:?}");
+    }
+}
+
 /// Batches of the largest size that the domain allows are kept.
 pub async fn the_largest_batches_are_kept(backend: &impl Backend) {
     let (store, mut random, contest) = (backend.open().await, random(), contest("largest"));

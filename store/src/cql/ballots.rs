@@ -1,13 +1,16 @@
 //! Ballots: a partition for each shard of a bucket, and a partition for each shard that lists its
 //! buckets, so that a scan goes past empty stretches without a look.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::AtomicI32},
+    time::Duration,
+};
 
 use ballot::{Batch, Bucket, Shard, Slug};
 use scylla::{client::session::Session, statement::Consistency::Quorum};
 use uuid::Uuid;
 
-use super::{coordinators::Coordinators, known::Known, session::Request};
+use super::{coordinators::Coordinators, known::Known, scan, session::Request};
 use crate::{ConnectError, StoreError, check_batch};
 
 /// Longest time for a put: a few tries, at different nodes, fit the intake's commit deadline.
@@ -21,9 +24,13 @@ pub(super) struct Ballots {
     put: Request,
     put_bucket: Request,
     pub(super) scan: Request,
+    pub(super) scan_ids: Request,
+    pub(super) scan_some: Request,
     pub(super) scan_buckets: Request,
     /// Buckets that are listed durably, as far as we remember.
     listed: Known<(Slug, Shard, Bucket)>,
+    /// Rows to ask for in the next page of batches, from the size of those before.
+    pub(super) rows_a_page: AtomicI32,
 }
 
 impl Ballots {
@@ -36,7 +43,7 @@ impl Ballots {
             async |cql: String| Request::prepare(session, cql, Quorum, PUT_TIMEOUT, &puts).await;
         // Apart from the puts: a node that is slow at reading is not thereby slow at writing.
         let scans = Coordinators::new();
-        let scan =
+        let read =
             async |cql: String| Request::prepare(session, cql, Quorum, PAGE_TIMEOUT, &scans).await;
         Ok(Self {
             session: Arc::clone(session),
@@ -50,17 +57,29 @@ impl Ballots {
                  USING TIMESTAMP ?"
             ))
             .await?,
-            scan: scan(format!(
+            scan: read(format!(
                 "SELECT batch_id, packed FROM \"{keyspace}\".ballots \
                  WHERE contest = ? AND bucket = ? AND shard = ?"
             ))
             .await?,
-            scan_buckets: scan(format!(
+            // No value is read from the tables for this.
+            scan_ids: read(format!(
+                "SELECT batch_id FROM \"{keyspace}\".ballots \
+                 WHERE contest = ? AND bucket = ? AND shard = ?"
+            ))
+            .await?,
+            scan_some: read(format!(
+                "SELECT batch_id, packed FROM \"{keyspace}\".ballots \
+                 WHERE contest = ? AND bucket = ? AND shard = ? AND batch_id IN ?"
+            ))
+            .await?,
+            scan_buckets: read(format!(
                 "SELECT bucket FROM \"{keyspace}\".buckets \
                  WHERE contest = ? AND shard = ? AND bucket >= ? AND bucket <= ?"
             ))
             .await?,
             listed: Known::default(),
+            rows_a_page: AtomicI32::new(scan::ROWS_MIN),
         })
     }
 

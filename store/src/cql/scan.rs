@@ -1,12 +1,13 @@
 //! Reading one shard of a contest: the list of its buckets, then their partitions, some at the
 //! same time, a page after the other. Memory is bounded by pages, not by what is stored.
+//!
+//! Of a bucket of which the caller has batches already, the ids are read first and then what is new.
+//! A tally reads the buckets that are not settled again with every run, some seven times each.
 
 use std::{
+    collections::HashSet,
     ops::RangeInclusive,
-    sync::{
-        Arc,
-        atomic::{AtomicI32, Ordering::Relaxed},
-    },
+    sync::{Arc, atomic::Ordering::Relaxed},
 };
 
 use ballot::{Batch, BatchId, Bucket, Shard, Slug, limits::BATCH_BYTES_MAX};
@@ -29,8 +30,12 @@ use crate::StoreError;
 const PARTITIONS_IN_FLIGHT: usize = 12;
 /// Buckets of one page of the list; a row has a few bytes.
 const BUCKETS_A_PAGE: i32 = 2_000;
+/// Ids of one page; a row has a few bytes.
+const IDS_A_PAGE: i32 = 2_000;
+/// Batches that are asked for by their ids at once. ScyllaDB refuses more than 100 in a query.
+const IDS_A_QUERY: usize = 64;
 /// Rows of the first page of a partition: batches of the largest size still fit memory.
-const ROWS_MIN: i32 = 4;
+pub(super) const ROWS_MIN: i32 = 4;
 /// Rows of a page, at most: if batches suddenly grow, one page is still no more than 50 MB.
 const ROWS_MAX: i32 = 128;
 /// Bytes that a page is to have: enough that the way to the cluster does not count.
@@ -39,12 +44,13 @@ const PAGE_BYTES: usize = 1_000_000;
 /// A page's rows, and where the next one begins, if there may be one.
 type Page = (QueryRowsResult, Option<PagingState>);
 
-/// Streams the batches of one shard whose bucket is in `buckets`.
+/// Streams the batches of one shard whose bucket is in `buckets`, but not those in `known`.
 pub(super) fn scan(
     ballots: Arc<Ballots>,
     contest: Slug,
     shard: Shard,
     buckets: RangeInclusive<Bucket>,
+    known: Arc<HashSet<BatchId>>,
 ) -> BoxStream<'static, Result<Batch, StoreError>> {
     // Past the largest number that a column holds there is nothing.
     let Ok(first) = i64::try_from(buckets.start().0) else { return stream::empty().boxed() };
@@ -52,10 +58,18 @@ pub(super) fn scan(
         return stream::empty().boxed();
     }
     let last = column(*buckets.end());
-    let scan = Arc::new(Scan { ballots, contest, shard, rows: AtomicI32::new(ROWS_MIN) });
+    let begun = known.iter().map(BatchId::bucket).collect();
+    let scan = Arc::new(Scan { ballots, contest, shard, known, begun });
     let batches = Arc::clone(&scan)
         .buckets(first, last)
-        .map_ok(move |bucket| Arc::clone(&scan).batches(bucket).boxed())
+        .map_ok(move |bucket| {
+            let scan = Arc::clone(&scan);
+            if scan.begun.contains(&bucket) {
+                scan.new_batches(bucket).boxed()
+            } else {
+                scan.batches(bucket).boxed()
+            }
+        })
         .try_flatten_unordered(PARTITIONS_IN_FLIGHT);
     until_error(batches.boxed())
 }
@@ -77,8 +91,9 @@ struct Scan {
     ballots: Arc<Ballots>,
     contest: Slug,
     shard: Shard,
-    /// Rows to ask for in the next page, from the size of those before.
-    rows: AtomicI32,
+    /// The batches that the caller has, and the buckets in which they are.
+    known: Arc<HashSet<BatchId>>,
+    begun: HashSet<Bucket>,
 }
 
 impl Scan {
@@ -116,18 +131,74 @@ impl Scan {
                 let shard = i32::from(scan.shard.0);
                 let values = (scan.contest.as_str(), column(bucket), shard);
                 let Ballots { session, scan: select, .. } = &*scan.ballots;
-                let rows = scan.rows.load(Relaxed);
+                let rows = scan.ballots.rows_a_page.load(Relaxed);
                 page(select.page(session, values, rows, from).await?)
             }
         })
+        .map_ok(move |rows| stream::iter(self.read_batches(bucket, &rows)))
+        .try_flatten()
+    }
+
+    fn new_batches(
+        self: Arc<Self>,
+        bucket: Bucket,
+    ) -> impl Stream<Item = Result<Batch, StoreError>> + Send {
+        let (scan, fetching) = (Arc::clone(&self), Arc::clone(&self));
+        pages(move |from| {
+            let scan = Arc::clone(&scan);
+            async move {
+                let shard = i32::from(scan.shard.0);
+                let values = (scan.contest.as_str(), column(bucket), shard);
+                let Ballots { session, scan_ids, .. } = &*scan.ballots;
+                page(scan_ids.page(session, values, IDS_A_PAGE, from).await?)
+            }
+        })
         .map_ok(move |rows| {
-            self.learn(&rows);
-            let batches = read(&rows, |(id, packed): (Uuid, Bytes)| {
-                self.batch(bucket, BatchId::from_bytes(id.into_bytes()), packed)
-            });
-            stream::iter(batches)
+            let mut ids = read(&rows, |(id,): (Uuid,)| Ok(id));
+            let is_known = |id: &Uuid| self.known.contains(&BatchId::from_bytes(id.into_bytes()));
+            ids.retain(|id| !id.as_ref().is_ok_and(is_known));
+            stream::iter(ids)
         })
         .try_flatten()
+        .try_chunks(IDS_A_QUERY)
+        // Ids that came before an error are not asked for: the scan is made again anyway.
+        .map_err(|stream::TryChunksError(_, error)| error)
+        .and_then(move |ids| Arc::clone(&fetching).some(bucket, ids))
+        .map_ok(stream::iter)
+        .try_flatten()
+    }
+
+    /// The batches that have these ids, as many queries as their size asks for.
+    async fn some(
+        self: Arc<Self>,
+        bucket: Bucket,
+        ids: Vec<Uuid>,
+    ) -> Result<Vec<Result<Batch, StoreError>>, StoreError> {
+        let mut batches = Vec::with_capacity(ids.len());
+        let mut left = &ids[..];
+        while !left.is_empty() {
+            let rows = usize::try_from(self.ballots.rows_a_page.load(Relaxed)).unwrap_or(1);
+            let (now, later) = left.split_at(rows.min(left.len()));
+            let shard = i32::from(self.shard.0);
+            let values = (self.contest.as_str(), column(bucket), shard, now);
+            let Ballots { session, scan_some, .. } = &*self.ballots;
+            let rows = scan_some.execute(session, values).await?;
+            let rows = rows.into_rows_result().map_err(corrupt)?;
+            batches.extend(self.read_batches(bucket, &rows));
+            left = later;
+        }
+        Ok(batches)
+    }
+
+    fn read_batches(
+        &self,
+        bucket: Bucket,
+        rows: &QueryRowsResult,
+    ) -> Vec<Result<Batch, StoreError>> {
+        self.learn(rows);
+        read(rows, |(id, packed): (Uuid, Bytes)| {
+            self.batch(bucket, BatchId::from_bytes(id.into_bytes()), packed)
+        })
     }
 
     /// The next pages are to be of [`PAGE_BYTES`], and grow slowly: batches are large and small.
@@ -135,8 +206,9 @@ impl Scan {
         if page.rows_num() > 0 {
             let row_bytes = (page.rows_bytes_size() / page.rows_num()).max(1);
             let fitting = i32::try_from(PAGE_BYTES / row_bytes).unwrap_or(ROWS_MAX);
-            let twice = self.rows.load(Relaxed) * 2;
-            self.rows.store(fitting.min(twice).clamp(ROWS_MIN, ROWS_MAX), Relaxed);
+            let rows = &self.ballots.rows_a_page;
+            let twice = rows.load(Relaxed) * 2;
+            rows.store(fitting.min(twice).clamp(ROWS_MIN, ROWS_MAX), Relaxed);
         }
     }
 

@@ -1,5 +1,7 @@
 //! What the conformance suite cannot see: other processes, and rows as they lie in the tables.
 
+use std::{collections::HashSet, sync::Arc};
+
 use ballot::{Batch, BatchId, Bucket, Shard, Timestamp};
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
@@ -65,6 +67,32 @@ async fn the_ends_of_time_are_kept() {
     assert_eq!(scan(Bucket(0)..=Bucket(u64::MAX)).await, batches);
     assert_eq!(scan(Bucket(1)..=Bucket(i64::MAX as u64 + 1)).await, batches[3..]);
     assert_eq!(scan(Bucket(i64::MAX as u64 + 1)..=Bucket(u64::MAX)).await, []);
+}
+
+/// What the caller has is not read again, also where that is more than one page of ids, and a batch
+/// that comes late among them is.
+#[tokio::test]
+async fn what_is_known_is_not_read_again() {
+    let Some(store) = cluster::store().await else { return };
+    let contest = name("known");
+    let batches: Vec<_> =
+        (0..2_300).map(|n| batch(&contest, n, Bytes::from(vec![1; 40]))).collect();
+    let puts = futures_util::stream::iter(&batches).map(|batch| store.put_batch(batch.clone()));
+    puts.buffer_unordered(50).try_for_each(async |()| Ok(())).await.unwrap();
+    let scan = async |known: HashSet<BatchId>| {
+        let (contest, all) = (contest.parse().unwrap(), Bucket(0)..=Bucket(9));
+        let stream = store.scan_except(&contest, Shard(3), all, &Arc::new(known));
+        let mut seen: Vec<Batch> = stream.try_collect().await.unwrap();
+        seen.sort_by_key(|batch| batch.id);
+        seen
+    };
+    let mut known: HashSet<_> = batches.iter().map(|batch| batch.id).collect();
+    assert_eq!(scan(known.clone()).await, []);
+    for n in [0, 700, 2_299] {
+        known.remove(&batches[n].id);
+    }
+    let new = [0, 700, 2_299].map(|n: usize| batches[n].clone());
+    assert_eq!(scan(known).await, new);
 }
 
 /// Rows that we do not write are not given as ballots, and a scan ends at them.
