@@ -29,7 +29,7 @@ export async function start(options = {}) {
 
 export class Server {
   constructor({ binary, args = [], dir, env = {} }, port) {
-    this.binary = resolve(binary ?? process.env.LANDSLIDE_BINARY ?? "target/quick/landslide");
+    this.binary = resolve(binary ?? process.env.LANDSLIDE_BINARY ?? "target/debug/landslide");
     this.folder = mkdtempSync(join(tmpdir(), "landslide-browser-"));
     this.dir = dir ?? join(this.folder, "data");
     this.port = port;
