@@ -346,7 +346,7 @@ async fn farewell(
         HumanCount(row.total).to_string(),
     );
     if row.total + missing > note.acknowledged() {
-        println!("(more: your own votes, and those whose acknowledgement a kill cut off)");
+        println!("(more: your own votes, and those whose acknowledgement was cut off)");
     }
     println!(
         "{}",
