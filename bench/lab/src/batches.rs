@@ -6,8 +6,8 @@ use std::{collections::HashSet, num::NonZero, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, anyhow};
 use ballot::{
-    Ballot, BallotId, Batch, BatchId, Bucket, ChannelNumber, ChoiceNumber, Contest, ContestKey, Device,
-    Shard, Slug,
+    Ballot, BallotId, Batch, BatchId, Bucket, ChannelNumber, ChoiceNumber, Contest, ContestKey,
+    Device, Shard, Slug,
 };
 use futures_util::{future::BoxFuture, stream::BoxStream};
 use intake::{Destination, Gatherer, Intake, IntakeSettings, Observer};
