@@ -1,4 +1,4 @@
-//! The domain of Landslide, and nothing else: no I/O, no async, no clock.
+//! The domain of Landslide, and nothing else: no I/O, no async; of clocks only what is asked of them.
 //!
 //! A [`Contest`] has choices, hours and a [`Policy`]. A voter casts a [`Ballot`]; an intake node
 //! packs the ballots in flight into a [`Batch`], the unit of commit and of storage; the
@@ -6,8 +6,13 @@
 
 pub mod limits;
 
+pub mod timing;
+
 mod time;
 pub use time::{Bucket, Timestamp};
+
+mod clock;
+pub use clock::{Clock, Moment, NodeClock, Stamp, SteadyTime};
 
 mod slug;
 pub use slug::{InvalidSlug, Slug};

@@ -45,10 +45,5 @@ pub const BATCH_BALLOTS_MAX: usize = 8_000;
 /// Bytes of one packed batch; decoding refuses more before it allocates.
 pub const BATCH_BYTES_MAX: usize = 400_000;
 
-/// A stretch of recording time that a batch belongs to.
-pub const BUCKET: Duration = Duration::from_secs(10);
-/// Age at which a batch that is not durable yet is given up: its ballots are not acknowledged.
-/// The tally leaves a bucket only after its end and this.
-pub const COMMIT_DEADLINE: Duration = Duration::from_secs(5);
 /// How far a ballot id's time may lie ahead of the server's, or before the contest's opening.
 pub const BALLOT_ID_SKEW: Duration = Duration::from_secs(15 * 60);

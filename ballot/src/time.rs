@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::limits;
+use crate::timing;
 
 /// A moment, in microseconds since 1970-01-01T00:00:00Z (Unix time, no leap seconds).
 ///
@@ -54,7 +54,7 @@ impl Timestamp {
 
     /// The bucket this moment lies in.
     pub const fn bucket(self) -> Bucket {
-        let bucket = self.0.div_euclid(limits::BUCKET.as_micros() as i64);
+        let bucket = self.0.div_euclid(timing::BUCKET.as_micros() as i64);
         Bucket(if bucket < 0 { 0 } else { bucket as u64 })
     }
 }
@@ -131,14 +131,14 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
-/// A fixed stretch of recording time ([`limits::BUCKET`]), numbered from the Unix epoch.
+/// A fixed stretch of recording time ([`timing::BUCKET`]), numbered from the Unix epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Bucket(pub u64);
 
 impl Bucket {
     /// The first moment of the bucket.
     pub const fn start(self) -> Timestamp {
-        Timestamp((self.0 as i64).saturating_mul(limits::BUCKET.as_micros() as i64))
+        Timestamp((self.0 as i64).saturating_mul(timing::BUCKET.as_micros() as i64))
     }
 
     /// The first moment after the bucket.

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use ballot::{Batch, BatchId, Shard, Timestamp, limits};
+use ballot::{Batch, BatchId, Shard, Timestamp, timing};
 use store::StoreError;
 use tokio::time::{sleep_until, timeout_at};
 
@@ -54,14 +54,14 @@ async fn put(gatherer: &Gatherer, gathering: Gathering) -> Result<(), NotRecorde
     let turn = gatherer.next_turn(&destination);
     let id = batch_id(created_at, destination.shards, turn);
     let batch = Batch::pack(&destination.contest, destination.shards, id, &ballots);
-    let deadline = created + limits::COMMIT_DEADLINE;
+    let deadline = created + timing::COMMIT_DEADLINE;
     let observer = &gatherer.intake.observer;
     let mut pause = RETRY_MIN;
     loop {
         let put = timeout_at(deadline, gatherer.intake.store.put_batch(batch.clone())).await;
         // Looked at after the put, whatever it says: the tally leaves a bucket when no batch of it
         // can be acknowledged any more, so past the deadline an acknowledgement would be a lie.
-        let late = created.elapsed() >= limits::COMMIT_DEADLINE;
+        let late = created.elapsed() >= timing::COMMIT_DEADLINE;
         let error = match put {
             Ok(Ok(())) if !late => {
                 observer.committed(ballots.len(), batch.packed.len(), created.elapsed());
@@ -121,7 +121,7 @@ mod tests {
     fn a_batch_id_has_the_shard_whose_turn_it_is() {
         let now = Timestamp::from_micros(1_800_000_000_000_000);
         let mut ids = HashSet::new();
-        for shards in [1, 2, 16, 1_000, limits::SHARDS_MAX] {
+        for shards in [1, 2, 16, 1_000, ballot::limits::SHARDS_MAX] {
             for turn in (0..shards).step_by(usize::from(shards / 16 + 1)).map(Shard) {
                 let id = batch_id(now, shards, turn);
                 assert_eq!(id.shard(shards), turn, "of {shards}");

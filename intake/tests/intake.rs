@@ -13,7 +13,7 @@ use std::{
 
 use ballot::{
     Ballot, BallotId, Batch, BatchId, Bucket, ChannelNumber, ChoiceNumber, Shard, Slug, Timestamp,
-    Voter, limits,
+    Voter, timing,
 };
 use futures_core::{future::BoxFuture, stream::BoxStream};
 use intake::{Destination, Gatherer, Intake, IntakeSettings, NotRecorded, Observer, Refused};
@@ -140,13 +140,13 @@ async fn a_lost_reply_is_put_again_under_the_same_id() {
 
 #[tokio::test(start_paused = true)]
 async fn past_the_deadline_nothing_is_acknowledged() {
-    let late = limits::COMMIT_DEADLINE + Duration::from_millis(1);
+    let late = timing::COMMIT_DEADLINE + Duration::from_millis(1);
     for script in [Put::Never, Put::Fails, Put::ReplyLost, Put::Slow(late)] {
         let (_, intake, gatherer) = start(&[script]);
         let started = Instant::now();
         let outcome = gatherer.submit(&to(), ballot(1), Instant::now()).unwrap().await;
         assert_eq!(outcome, Err(NotRecorded::DeadlinePassed), "{script:?}");
-        assert!(started.elapsed() <= limits::COMMIT_DEADLINE + Duration::from_millis(10));
+        assert!(started.elapsed() <= timing::COMMIT_DEADLINE + Duration::from_millis(10));
         assert_eq!(intake.waiting_ballots(), 0);
     }
 }
@@ -246,7 +246,7 @@ async fn shards_take_turns_whatever_contest_comes_between() {
 async fn a_pause_between_stamp_and_batch_counts_against_the_deadline() {
     let (_, _, gatherer) = start(&[Put::Ok]);
     let stamped = Instant::now();
-    tokio::time::sleep(limits::COMMIT_DEADLINE).await;
+    tokio::time::sleep(timing::COMMIT_DEADLINE).await;
     let ticket = gatherer.submit(&to(), ballot(1), stamped).unwrap();
     assert_eq!(ticket.await, Err(NotRecorded::DeadlinePassed));
 }

@@ -8,7 +8,6 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use ballot::limits;
 use futures_core::future::BoxFuture;
 use intake::{Intake, IntakeSettings};
 use store::{BallotStore, StoreError};
@@ -326,7 +325,7 @@ fn start_tally(
     };
     let recorder = Recorder::start(Arc::clone(&node.control));
     // As long as a final count waits after the close: it then waits so long after any jump, too.
-    let clock = clock::Unhurried::new(limits::COMMIT_DEADLINE + settings.clock_skew);
+    let clock = clock::Unhurried::new(ballot::timing::COMMIT_DEADLINE + settings.clock_skew);
     let hooks = Hooks {
         clock: Arc::new(move || clock.now()),
         on_publish: Arc::new(move |counts| recorder.note(counts)),

@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use ballot::{Batch, BatchId, Bucket, Shard, Slug, Timestamp, limits::COMMIT_DEADLINE};
+use ballot::{Batch, BatchId, Bucket, Shard, Slug, Timestamp, timing::COMMIT_DEADLINE};
 use futures_util::{StreamExt, TryStreamExt, future::join_all};
 use parking_lot::Mutex;
 use store::{BallotStore, CqlSettings, CqlStore};

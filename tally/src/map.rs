@@ -80,7 +80,7 @@ pub(crate) trait Pulse: Sync {
 
 /// The last bucket that a batch id, with its 48 bits of milliseconds, can be of.
 pub(crate) const LAST_BUCKET: Bucket =
-    Bucket((1 << 48) / ballot::limits::BUCKET.as_millis() as u64);
+    Bucket((1 << 48) / ballot::timing::BUCKET.as_millis() as u64);
 
 /// Counts into `fold` the batches that are `wanted`. After each chunk `absorbed` hears which
 /// batches those were, and how many rows. After an error the fold has what `absorbed` has heard.

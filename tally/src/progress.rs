@@ -5,7 +5,7 @@ use std::{collections::HashSet, ops::RangeInclusive, sync::Arc, time::Duration};
 use ballot::{
     BatchId, Bucket, Contest, Timestamp,
     fold::{Fold, RowCounts, Rules},
-    limits::COMMIT_DEADLINE,
+    timing::COMMIT_DEADLINE,
 };
 
 use crate::map::{self, CountError, LAST_BUCKET, Source};

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use ballot::{BatchId, Counts, CountsStatus, Phase, Slug, Timestamp, limits::COMMIT_DEADLINE};
+use ballot::{BatchId, Counts, CountsStatus, Phase, Slug, Timestamp, timing::COMMIT_DEADLINE};
 use futures_core::future::BoxFuture;
 use store::{BallotStore, ControlStore, StoreError};
 

@@ -8,7 +8,10 @@ use super::{
     options::{Connections, Engine, Inputs},
     uses,
 };
-use ballot::limits::{BUCKET, COMMIT_DEADLINE, SHARDS_DEFAULT, SHARDS_MAX};
+use ballot::{
+    limits::{SHARDS_DEFAULT, SHARDS_MAX},
+    timing::{BUCKET, COMMIT_DEADLINE},
+};
 
 /// The tally's schedule where nobody says otherwise.
 pub(crate) const SCHEDULE_S: f64 = 2.0;

@@ -1,6 +1,6 @@
 //! How full each resource is at the peak, and at which rate it breaks with the machines planned.
 
-use ballot::limits::{BUCKET, SHARDS_MAX};
+use ballot::{limits::SHARDS_MAX, timing::BUCKET};
 use serde::{Deserialize, Serialize};
 
 use super::{
