@@ -19,8 +19,8 @@ pub trait Clock: Send + Sync + 'static {
     /// What the wall clock says. It may be wrong, and it may be set, in either direction.
     fn wall(&self) -> Timestamp;
 
-    /// How much time has passed. Never goes back and is never set; where the operating system can,
-    /// it goes on while the machine sleeps.
+    /// How much time has passed, in whole microseconds. Never goes back and is never set; where the
+    /// operating system can, it goes on while the machine sleeps.
     fn moment(&self) -> Moment;
 }
 
@@ -86,10 +86,9 @@ pub struct NodeClock {
 const FLOOR_STEP_MICROS: i64 = 1_000;
 
 impl NodeClock {
-    /// A node's time by this machine's clock. Its floor is now.
+    /// A node's time by this machine's clocks. It has stamped nothing yet, and has no floor.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        let floor = clock.wall().as_micros().into();
-        Self { clock, floor }
+        Self { clock, floor: AtomicI64::new(0) }
     }
 
     /// The time for a ballot that has just come. Whoever takes it in [keeps](Self::keep) it.
@@ -131,6 +130,11 @@ impl NodeClock {
         self.floor.fetch_max(evidence.as_micros(), Ordering::SeqCst);
     }
 
+    /// The floor; see [`NodeClock`].
+    pub fn floor(&self) -> Timestamp {
+        Timestamp::from_micros(self.floor.load(Ordering::SeqCst))
+    }
+
     /// How far the wall clock lies behind the floor, if it is so far that the node must refuse.
     pub fn behind(&self) -> Option<Duration> {
         let (wall, floor) = self.look();
@@ -140,14 +144,13 @@ impl NodeClock {
     fn look(&self) -> (Timestamp, Timestamp) {
         // The clock first: a floor that is raised meanwhile is seen.
         let wall = self.clock.wall();
-        (wall, Timestamp::from_micros(self.floor.load(Ordering::SeqCst)))
+        (wall, self.floor())
     }
 }
 
 impl fmt::Debug for NodeClock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let floor = Timestamp::from_micros(self.floor.load(Ordering::Relaxed));
-        f.debug_struct("NodeClock").field("floor", &floor).finish_non_exhaustive()
+        f.debug_struct("NodeClock").field("floor", &self.floor()).finish_non_exhaustive()
     }
 }
 
@@ -260,6 +263,7 @@ mod tests {
     #[test]
     fn a_small_step_back_stops_nobody_and_stamps_at_the_floor() {
         let (told, node) = node();
+        node.keep(at(START));
         told.set(START - 90_000);
         let stamp = node.stamp();
         assert!(!stamp.is_behind && stamp.recorded_at == at(START), "{stamp:?}");

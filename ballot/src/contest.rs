@@ -95,6 +95,15 @@ pub enum Phase {
     Closed,
 }
 
+/// Where a ballot goes: its contest, and over how many shards that contest's batches spread.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Destination {
+    /// Whose ballots.
+    pub contest: Slug,
+    /// The contest's `shards`.
+    pub shards: u16,
+}
+
 /// Which of a voter's ballots count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

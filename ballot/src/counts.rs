@@ -33,6 +33,13 @@ pub struct Counts {
     pub batch_set: Option<BatchSet>,
 }
 
+impl Counts {
+    /// The control document that holds a contest's row.
+    pub fn document_key(contest: &Slug) -> String {
+        format!("counts/{contest}")
+    }
+}
+
 /// How settled a count is: `provisional -> final -> certified`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

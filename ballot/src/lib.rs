@@ -14,6 +14,9 @@ pub use time::{Bucket, Timestamp};
 mod clock;
 pub use clock::{Clock, Moment, NodeClock, Stamp, SteadyTime};
 
+mod entropy;
+pub use entropy::{Entropy, random_bytes};
+
 mod slug;
 pub use slug::{InvalidSlug, Slug};
 
@@ -24,7 +27,9 @@ mod voter;
 pub use voter::{ContestKey, Device, Voter};
 
 mod contest;
-pub use contest::{Admission, Choice, Contest, Hours, Phase, Policy, ResultsVisibility};
+pub use contest::{
+    Admission, Choice, Contest, Destination, Hours, Phase, Policy, ResultsVisibility,
+};
 
 mod web;
 pub use web::is_origin;

@@ -136,6 +136,9 @@ impl<'de> Deserialize<'de> for Timestamp {
 pub struct Bucket(pub u64);
 
 impl Bucket {
+    /// The last one that a batch id, with its 48 bits of milliseconds, can be of.
+    pub const LAST: Self = Self((1 << 48) / timing::BUCKET.as_millis() as u64);
+
     /// The first moment of the bucket.
     pub const fn start(self) -> Timestamp {
         Timestamp((self.0 as i64).saturating_mul(timing::BUCKET.as_micros() as i64))

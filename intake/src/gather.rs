@@ -9,57 +9,45 @@ use std::{
     time::Duration,
 };
 
-use ballot::{Ballot, Shard, Slug, Timestamp, limits};
+use ballot::{Ballot, Destination, Moment, Shard, Slug, Timestamp, limits};
 use parking_lot::Mutex;
-use tokio::{
-    sync::Notify,
-    time::{Instant, timeout},
-};
+use tokio::{sync::Notify, time::timeout};
 
 use crate::{
-    commit,
-    permit::{Intake, Refused},
-    ticket::{Settlement, Ticket},
+    commit::{self, Commit},
+    intake::{Intake, Refused},
+    ticket::{NotRecorded, Settlement, Ticket},
 };
 
 /// A batch whose oldest ballot has waited this long is committed beside others, however small it is:
 /// ten more commits a second at most, and one that hangs delays nobody by more.
 const COMMIT_BESIDE_AFTER: Duration = Duration::from_millis(100);
 
-/// Where a ballot goes: its contest, and over how many shards that contest's batches spread.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Destination {
-    /// Whose ballots.
-    pub contest: Slug,
-    /// The contest's `shards`.
-    pub shards: u16,
-}
-
 /// Gathers the ballots of one worker. The worker runs [`Gatherer::run`] beside its connections,
 /// so that gathering, committing and waking stay on one thread and its locks are never contended.
 #[derive(Debug)]
 pub struct Gatherer {
-    pub(crate) intake: Arc<Intake>,
+    intake: Arc<Intake>,
     /// Batches being gathered, one a contest, oldest first; full ones may stand before their
     /// contest's next.
     gathering: Mutex<VecDeque<Gathering>>,
-    pub(crate) commits_in_flight: AtomicUsize,
+    commits_in_flight: AtomicUsize,
     /// There is something to commit, and perhaps room to commit it.
-    pub(crate) ready: Notify,
+    ready: Notify,
     /// Whose turn it is among each contest's shards.
     turns: Mutex<HashMap<Slug, u16>>,
 }
 
 /// A batch that still takes ballots.
 #[derive(Debug)]
-pub(crate) struct Gathering {
-    pub(crate) destination: Destination,
-    pub(crate) created_at: Timestamp,
-    /// When the oldest of its ballots was stamped, by the clock that never jumps: the commit
-    /// deadline counts from here.
-    pub(crate) created: Instant,
-    pub(crate) ballots: Vec<Ballot>,
-    pub(crate) settlement: Arc<Settlement>,
+struct Gathering {
+    destination: Destination,
+    /// When the oldest of its ballots was stamped, by both clocks: the commit deadline counts from
+    /// here.
+    created_at: Timestamp,
+    created: Moment,
+    ballots: Vec<Ballot>,
+    settlement: Arc<Settlement>,
 }
 
 impl Gatherer {
@@ -80,9 +68,10 @@ impl Gatherer {
         &self,
         to: &Destination,
         ballot: Ballot,
-        stamped: Instant,
+        stamped: Moment,
     ) -> Result<Ticket, Refused> {
         self.intake.take(1)?;
+        self.intake.clock.keep(ballot.recorded_at);
         let mut gathering = self.gathering.lock();
         let ticket = self.add(&mut gathering, to, &[ballot], stamped).ticket();
         let may_commit = self.may_commit(&gathering);
@@ -99,12 +88,13 @@ impl Gatherer {
         &self,
         to: &Destination,
         ballots: &[Ballot],
-        stamped: Instant,
+        stamped: Moment,
     ) -> Result<Vec<Ticket>, Refused> {
         if ballots.is_empty() {
             return Ok(Vec::new());
         }
         self.intake.take(ballots.len())?;
+        ballots.iter().for_each(|ballot| self.intake.clock.keep(ballot.recorded_at));
         let mut tickets = Vec::with_capacity(2);
         let mut rest = ballots;
         let mut gathering = self.gathering.lock();
@@ -130,7 +120,7 @@ impl Gatherer {
         gathering: &'a mut VecDeque<Gathering>,
         to: &Destination,
         ballots: &[Ballot],
-        stamped: Instant,
+        stamped: Moment,
     ) -> &'a Arc<Settlement> {
         let fits = |batch: &Gathering| {
             batch.destination == *to
@@ -151,6 +141,7 @@ impl Gatherer {
         };
         let batch = &mut gathering[position];
         batch.created = batch.created.min(stamped);
+        batch.created_at = batch.created_at.min(ballots[0].recorded_at);
         batch.ballots.extend_from_slice(ballots);
         &batch.settlement
     }
@@ -167,13 +158,27 @@ impl Gatherer {
             // Whoever is ready to submit now comes along in the same batch.
             tokio::task::yield_now().await;
             while let Some(batch) = self.next_to_commit() {
-                tokio::spawn(commit::commit(Arc::clone(&self), batch));
+                tokio::spawn(Arc::clone(&self).commit(batch));
             }
         }
     }
 
+    /// Commits one batch and settles its tickets.
+    async fn commit(self: Arc<Self>, gathering: Gathering) {
+        let Gathering { destination, created_at, created, ballots, settlement } = gathering;
+        let mut unsettled = Unsettled {
+            gatherer: Arc::clone(&self),
+            settlement,
+            ballots: ballots.len(),
+            outcome: Err(NotRecorded::StoreFailed),
+        };
+        let turn = self.next_turn(&destination);
+        let commit = Commit { destination, turn, created_at, created, ballots };
+        unsettled.outcome = commit::put(&self.intake, commit).await;
+    }
+
     /// The shard for the contest's next batch: one after the other, from any on.
-    pub(crate) fn next_turn(&self, to: &Destination) -> Shard {
+    fn next_turn(&self, to: &Destination) -> Shard {
         let shards = to.shards.max(1);
         let mut turns = self.turns.lock();
         let turn = turns.entry(to.contest.clone()).or_insert_with(|| fastrand::u16(..shards));
@@ -199,6 +204,24 @@ impl Gatherer {
         in_flight == 0
             || (in_flight < settings.commits_in_flight_max
                 && (next.ballots.len() >= settings.beside_ballots_min(in_flight)
-                    || next.created.elapsed() >= COMMIT_BESIDE_AFTER))
+                    || self.intake.clock.moment().since(next.created) >= COMMIT_BESIDE_AFTER))
+    }
+}
+
+/// A batch under way. Settles it when dropped, so that nobody waits for ever, whatever happens to
+/// the task that commits.
+struct Unsettled {
+    gatherer: Arc<Gatherer>,
+    settlement: Arc<Settlement>,
+    ballots: usize,
+    outcome: Result<(), NotRecorded>,
+}
+
+impl Drop for Unsettled {
+    fn drop(&mut self) {
+        self.settlement.settle(self.outcome);
+        self.gatherer.intake.give_back(self.ballots);
+        self.gatherer.commits_in_flight.fetch_sub(1, Ordering::SeqCst);
+        self.gatherer.ready.notify_one();
     }
 }

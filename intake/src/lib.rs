@@ -5,13 +5,15 @@
 //! flight at the same moment into one batch, puts it, and settles the tickets. Knows nothing of
 //! HTTP and nothing of the tally.
 
+// `intake.rs` holds what the crate is named after.
+#[allow(clippy::module_inception)]
+mod intake;
+pub use intake::{Intake, IntakeSettings, Observer, Refused};
+
 mod ticket;
 pub use ticket::{NotRecorded, Ticket};
 
-mod gather;
-pub use gather::{Destination, Gatherer};
-
 mod commit;
 
-mod permit;
-pub use permit::{Intake, IntakeSettings, Observer, Refused};
+mod gather;
+pub use gather::Gatherer;

@@ -7,7 +7,9 @@
 use ballot::Counts;
 use serde::Serialize;
 
-use crate::{pages, series::Series};
+use contests::series::Series;
+
+use crate::pages;
 
 /// A table of the time series; JSON and CSV are written from the same cells.
 #[derive(Debug, Serialize)]
@@ -35,7 +37,7 @@ impl SeriesTable {
         ];
         let channels = series.channels.iter().map(|channel| format!("channel:{channel}"));
         let columns = fixed.map(str::to_owned).into_iter().chain(channels).collect();
-        let row = |(n, point): (usize, &crate::series::Point)| {
+        let row = |(n, point): (usize, &contests::series::Point)| {
             let ballots = point.ballots;
             let numbers =
                 [ballots.recorded, ballots.counted, ballots.duplicate, ballots.late, ballots.void];
@@ -180,7 +182,7 @@ mod tests {
 
     #[test]
     fn a_series_is_the_same_in_both_forms() {
-        let point = |seconds: i64, recorded: u64| crate::series::Point {
+        let point = |seconds: i64, recorded: u64| contests::series::Point {
             counted_through: Timestamp::from_micros(seconds * 1_000_000),
             ballots: BallotCounts { recorded, counted: recorded, ..Default::default() },
             channels: vec![recorded],

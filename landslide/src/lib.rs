@@ -22,18 +22,12 @@ pub mod wiring;
 
 pub mod node;
 
-pub mod nodes;
-
-pub mod contests;
-
 mod public_url;
 pub use public_url::PublicUrl;
 
 pub mod http;
 
 mod pages;
-
-mod series;
 
 mod exports;
 
@@ -48,7 +42,9 @@ pub mod metrics;
 
 pub mod logging;
 
-pub mod clock;
+pub mod machine;
+
+mod supervise;
 
 mod secret;
 

@@ -9,17 +9,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ballot::{Counts, Slug};
+use ballot::{Counts, NodeClock, Slug};
 use intake::Intake;
 use parking_lot::Mutex;
 use store::{ControlStore, StoreError, Version};
 
+use contests::{Contests, Peers};
+
 use crate::{
-    PublicUrl, clock,
-    contests::Contests,
+    PublicUrl,
     http::{Administrators, Limits, Problem, store_error},
     metrics::Metrics,
-    nodes::Nodes,
     streams::Streams,
 };
 
@@ -38,7 +38,8 @@ pub struct Node {
     pub(crate) public_url: Option<PublicUrl>,
     #[cfg(feature = "card")]
     pub(crate) cards: crate::card::Cards,
-    pub(crate) nodes: Arc<Nodes>,
+    pub(crate) clock: Arc<NodeClock>,
+    pub(crate) peers: Arc<Peers>,
     pub(crate) seen_counts: SeenCounts,
     pub(crate) roles: Roles,
     /// The service's addresses, as voters' pages may try them in turn.
@@ -60,6 +61,14 @@ pub struct Roles {
     pub admin: bool,
 }
 
+impl Roles {
+    /// As heartbeats name them.
+    pub(crate) fn names(self) -> Vec<String> {
+        let named = [("intake", self.intake), ("tally", self.tally), ("admin", self.admin)];
+        named.into_iter().filter(|(_, is)| *is).map(|(role, _)| role.to_owned()).collect()
+    }
+}
+
 impl Node {
     /// The contest's counts row, as the tally left it. On a cluster it is read for all who ask
     /// within [`SeenCounts`]' time.
@@ -70,7 +79,7 @@ impl Node {
 
     /// Notes what an administrator did. The act is done: a note that fails is only logged.
     pub(crate) async fn audit(&self, slug: &Slug, what: &str, by: &str) {
-        let at = clock::now();
+        let at = self.clock.now();
         tracing::info!(contest = %slug, what, by, "administrator");
         let entry = serde_json::json!({ "at": at, "what": what, "by": by });
         // The time in the key sorts the entries; two acts of one microsecond are told apart by chance.
@@ -87,9 +96,9 @@ impl Node {
     pub(crate) fn not_ready(&self) -> Option<NotReady> {
         if self.leaving.load(Ordering::SeqCst) || self.intake.is_draining() {
             Some(NotReady::Leaving)
-        } else if self.nodes.clock_strays() {
+        } else if self.peers.clock_strays() {
             Some(NotReady::ClockStrays)
-        } else if self.contests.age(Instant::now()) > STORE_AWAY {
+        } else if self.contests.age().max(self.peers.age()) > STORE_AWAY {
             Some(NotReady::StoreAway)
         } else {
             None

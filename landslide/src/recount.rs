@@ -3,14 +3,15 @@
 use std::{num::NonZero, process::ExitCode, sync::Arc, time::Instant};
 
 use anyhow::{Context, Result, bail};
-use ballot::Slug;
+use ballot::{NodeClock, Slug};
 use clap::Args;
 use serde_json::json;
 use tally::{Compared, Published, Recount, TallyContest};
 
+use contests::Contests;
+
 use crate::{
-    clock,
-    contests::Contests,
+    machine::{SystemClock, SystemEntropy},
     settings::StoreOptions,
     stores::{OpenStore, StoreAddress},
     wiring::{self, Sharing},
@@ -55,7 +56,14 @@ async fn count(options: &RecountOptions) -> Result<ExitCode> {
         bail!("{}: there is no such folder", folder.display());
     }
     let OpenStore { ballots, control, .. } = &OpenStore::open(&address).await?;
-    let contests = Contests::load(Arc::clone(control), Sharing::of(&address).pace).await?;
+    let clock = Arc::new(NodeClock::new(Arc::new(SystemClock)));
+    let contests = Contests::load(
+        Arc::clone(control),
+        Sharing::of(&address).pace,
+        Arc::clone(&clock),
+        Arc::new(SystemEntropy),
+    )
+    .await?;
     let live = contests.get(options.contest.as_str());
     let live = live.with_context(|| format!("there is no contest {}", options.contest))?;
     let contest = wiring::tally_contest(&live);
@@ -70,7 +78,7 @@ async fn count(options: &RecountOptions) -> Result<ExitCode> {
             eprintln!("{ballots} ballots, {:.1} million a second", ballots as f64 / seconds / 1e6);
         };
         let published = published.as_ref();
-        tally::recount(&*ballots, &contest, published, clock::now(), threads, &progress)
+        tally::recount(&*ballots, &contest, published, clock.now(), threads, &progress)
             .map(|recount| (recount, contest))
     });
     let (recount, contest) = counting.await??;

@@ -8,6 +8,8 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use ballot::{Entropy, NodeClock, SteadyTime, timing};
+use contests::{Contests, Identity, JoinError, LiveContest, Pace, Peers, series::Recorder};
 use futures_core::future::BoxFuture;
 use intake::{Intake, IntakeSettings};
 use store::{BallotStore, StoreError};
@@ -17,28 +19,16 @@ use tally::{
 use tokio::net::TcpListener;
 
 use crate::{
-    clock,
-    contests::{self, Contests, LiveContest, Pace},
     http::{Administrators, LimitSettings, Limits, Server, ServerSettings, Tls},
+    machine::{SystemClock, SystemEntropy},
     metrics::{Metrics, Outcome},
     node::{Node, SeenCounts},
-    nodes::{Identity, Nodes},
-    series::Recorder,
     settings::{NODE_NAME_BYTES_MAX, Settings},
     stores::{OpenStore, StoreAddress},
     streams::Streams,
+    supervise::supervised,
 };
 
-/// How far two clocks may lie apart on a cluster: a node that strays more than 2 s from its peers
-/// takes no ballots, and a second for noticing it.
-const CLOCK_SKEW: Duration = Duration::from_secs(3);
-/// On a cluster, how long a node goes on with hours that it could not read again.
-const DEFINITION_AGE_MAX: Duration = Duration::from_secs(6);
-/// Time for a close by hand to be written on a cluster.
-const CLOSE_WRITTEN: Duration = Duration::from_secs(3);
-/// After this, another tally takes a contest over from one that has gone silent. Renewed at every
-/// run, so twice the default schedule's time.
-const LEASE_TTL: Duration = Duration::from_secs(4);
 /// How often a tally that waits for another's contest counts along.
 const STANDBY: Duration = Duration::from_secs(10);
 /// On a cluster, how old a counts row may be that is shown.
@@ -80,22 +70,34 @@ impl Running {
         };
         let is_secure = tls.is_some();
         let store = OpenStore::open(&settings.store).await?;
+        let clock = Arc::new(NodeClock::new(Arc::new(SystemClock)));
+        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let identity = Identity {
             name: settings.node.clone().unwrap_or_else(|| node_name(address)),
             url: url(address, is_secure),
-            roles: settings.roles,
+            roles: settings.roles.names(),
         };
         let sharing = Sharing::of(&settings.store);
-        let nodes = if sharing.is_shared {
-            patiently(|| Nodes::join(Arc::clone(&store.control), identity.clone())).await?
+        let peers = if sharing.is_shared {
+            patiently(async || {
+                let (control, clock) = (Arc::clone(&store.control), Arc::clone(&clock));
+                Ok(Peers::join(control, clock, &*entropy, identity.clone()).await?)
+            })
+            .await?
         } else {
-            Nodes::alone(identity)
+            Peers::alone(Arc::clone(&clock), &*entropy, identity)
         };
         let (ballots, control) = (Arc::clone(&store.ballots), Arc::clone(&store.control));
         let metrics = Arc::new(Metrics::new());
-        let contests =
-            patiently(async || Ok(Contests::load(Arc::clone(&control), sharing.pace).await?))
-                .await?;
+        let contests = patiently(async || {
+            let (control, clock) = (Arc::clone(&control), Arc::clone(&clock));
+            Ok(Contests::load(control, sharing.pace, clock, Arc::clone(&entropy)).await?)
+        })
+        .await?;
+        if !peers.are_known() {
+            // Nobody else can say what time it is, but for what has been recorded.
+            contests.raise_floor(&*ballots).await?;
+        }
         let intake_settings = IntakeSettings {
             queue_ballots_max: settings.queue_ballots_max,
             commits_in_flight_max: settings
@@ -104,7 +106,7 @@ impl Running {
                 .max(1),
             ..sharing.intake
         };
-        let tally_settings = TallySettings { schedule, ..sharing.tally_settings(nodes.name()) };
+        let tally_settings = TallySettings { schedule, ..sharing.tally_settings(peers.name()) };
         let token = settings.admin_token.as_ref();
         let card_font = settings.card_font.as_ref().map(|path| {
             std::fs::read(path).with_context(|| format!("card_font: {}", path.display()))
@@ -115,7 +117,13 @@ impl Running {
             "card_font: this program was built without the feature card, which draws them"
         );
         let node = Arc::new(Node {
-            intake: Intake::new(Arc::clone(&ballots), intake_settings, Arc::clone(&metrics) as _),
+            intake: Intake::new(
+                Arc::clone(&ballots),
+                intake_settings,
+                Arc::clone(&metrics) as _,
+                Arc::clone(&clock),
+                entropy,
+            ),
             contests: Arc::clone(&contests),
             control: Arc::clone(&control),
             limits: Limits::new(LimitSettings {
@@ -129,7 +137,8 @@ impl Running {
             public_url: settings.public_url.clone(),
             #[cfg(feature = "card")]
             cards: crate::card::Cards::new(card_font),
-            nodes,
+            clock,
+            peers,
             seen_counts: SeenCounts::new(sharing.counts_age_max),
             roles: settings.roles,
             vote_addresses: settings.vote_addresses.clone(),
@@ -147,7 +156,8 @@ impl Running {
         if let Some(tls) = &tls {
             tokio::spawn(Arc::clone(tls).reload_on_change());
         }
-        tokio::spawn(refresh(Arc::clone(&node)));
+        let refreshed = Arc::clone(&node);
+        tokio::spawn(async move { supervised("refresh", || refresh(&refreshed)).await });
         tokio::spawn(beat(Arc::clone(&node)));
         let server = Server::start(&node, listener, tls, &server_settings)?;
         Ok(Self { address, node, server, tally, store, drain: settings.drain, is_secure })
@@ -172,7 +182,7 @@ impl Running {
     /// Ends in order: takes no more ballots, commits and answers those accepted, then closes.
     pub async fn stop(self) -> Result<()> {
         self.node.leaving.store(true, Ordering::SeqCst);
-        let leaving = Arc::clone(&self.node.nodes);
+        let leaving = Arc::clone(&self.node.peers);
         let left = tokio::spawn(async move { leaving.leave().await });
         self.node.intake.start_draining();
         self.node.intake.drained().await;
@@ -206,10 +216,9 @@ pub(crate) struct Sharing {
 impl Sharing {
     pub(crate) fn of(store: &StoreAddress) -> Self {
         if store.is_shared() {
-            let close_margin = DEFINITION_AGE_MAX + CLOCK_SKEW + CLOSE_WRITTEN;
             Self {
                 is_shared: true,
-                pace: Pace { close_margin, definition_age_max: Some(DEFINITION_AGE_MAX) },
+                pace: Pace::SHARED,
                 intake: IntakeSettings::for_cluster(),
                 counts_age_max: COUNTS_AGE_MAX,
             }
@@ -227,8 +236,8 @@ impl Sharing {
         if self.is_shared {
             TallySettings {
                 holder: node.to_owned(),
-                clock_skew: CLOCK_SKEW,
-                lease_ttl: LEASE_TTL,
+                clock_skew: timing::CLOCK_SKEW,
+                lease_ttl: timing::LEASE_TTL,
                 standby: Some(STANDBY),
                 ..TallySettings::default()
             }
@@ -256,7 +265,11 @@ async fn patiently<T>(start: impl AsyncFn() -> Result<T>) -> Result<T> {
 }
 
 fn is_unavailable(error: &anyhow::Error) -> bool {
-    matches!(error.downcast_ref(), Some(StoreError::Unavailable(_)))
+    let of_store = error.downcast_ref().or_else(|| match error.downcast_ref() {
+        Some(JoinError::Store(error)) => Some(error),
+        _ => None,
+    });
+    matches!(of_store, Some(StoreError::Unavailable(_)))
 }
 
 fn url(address: SocketAddr, is_secure: bool) -> String {
@@ -324,10 +337,10 @@ fn start_tally(
         metrics.tally_seconds.observe(report.took.as_secs_f64());
     };
     let recorder = Recorder::start(Arc::clone(&node.control));
-    // As long as a final count waits after the close: it then waits so long after any jump, too.
-    let clock = clock::Unhurried::new(ballot::timing::COMMIT_DEADLINE + settings.clock_skew);
+    let steady = SteadyTime::new(timing::jump_doubt(settings.clock_skew));
+    let clock = Arc::clone(&node.clock);
     let hooks = Hooks {
-        clock: Arc::new(move || clock.now()),
+        clock: Arc::new(move || steady.believe(clock.now(), clock.moment())),
         on_publish: Arc::new(move |counts| recorder.note(counts)),
         on_run: Arc::new(on_run),
     };
@@ -343,7 +356,7 @@ impl tally::Contests for Counted {
     fn list(&self) -> BoxFuture<'_, Result<Vec<TallyContest>, StoreError>> {
         Box::pin(async {
             // A clock that is ahead would make a count final while others take ballots.
-            if self.0.nodes.clock_strays() {
+            if self.0.peers.clock_strays() {
                 return Err(StoreError::Unavailable("this node's clock strays".into()));
             }
             // Read anew: what is counted is judged by the hours as they are.
@@ -365,19 +378,33 @@ pub(crate) fn tally_contest(live: &LiveContest) -> TallyContest {
 
 /// Lets the others know that this node lives.
 async fn beat(node: Arc<Node>) {
-    let nodes = Arc::clone(&node.nodes);
-    nodes.beat(move || node.not_ready().is_none()).await;
+    let beat = || {
+        let asked = Arc::clone(&node);
+        Arc::clone(&node.peers).beat(move || asked.not_ready().is_none())
+    };
+    supervised("heartbeat", beat).await;
 }
 
 /// Reads the contests again and again, and forgets what is no longer needed.
-async fn refresh(node: Arc<Node>) {
-    let mut until_forget = FORGET;
+async fn refresh(node: &Node) {
+    let (mut until_forget, mut was_behind) = (FORGET, false);
     loop {
-        tokio::time::sleep(contests::REFRESH).await;
+        tokio::time::sleep(timing::REFRESH).await;
         if let Err(error) = node.contests.refresh().await {
             tracing::error!(%error, "the contests could not be read again");
         }
-        until_forget = until_forget.saturating_sub(contests::REFRESH);
+        let behind = node.clock.behind();
+        match (was_behind, behind) {
+            (false, Some(behind)) => tracing::error!(
+                behind_seconds = behind.as_secs_f64(),
+                "this node's clock lies behind what it has stamped or what was counted: it takes no \
+                 ballots until the clock has caught up"
+            ),
+            (true, None) => tracing::warn!("this node's clock has caught up"),
+            _ => {}
+        }
+        was_behind = behind.is_some();
+        until_forget = until_forget.saturating_sub(timing::REFRESH);
         if until_forget.is_zero() {
             node.limits.forget_idle();
             until_forget = FORGET;

@@ -29,11 +29,9 @@ use super::{
     server::{SharedWorker, Worker},
     session::{Administrator, admit},
 };
-use crate::{
-    clock,
-    contests::{Changed, ContestError, Etag, LiveContest},
-    pages::console,
-};
+use contests::{Changed, ContestError, Etag, LiveContest};
+
+use crate::pages::console;
 
 /// Admits, and finds the contest.
 pub(crate) async fn admit_to(
@@ -167,7 +165,7 @@ pub(crate) async fn list_contests(
     parts: Parts,
 ) -> Result<Response, Problem> {
     admit(&worker, &parts)?;
-    let now = clock::now();
+    let now = worker.node.clock.now();
     let all = worker.node.contests.all();
     let listed: Vec<_> = all
         .iter()

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, fmt};
 
-use ballot::{Ballot, BallotId, ChannelNumber, Device, Hours, Slug, Timestamp, limits};
+use ballot::{Ballot, BallotId, ChannelNumber, Device, Hours, Slug, Stamp, Timestamp, limits};
 use bytes::Bytes;
 use hyper::{
     HeaderMap, Response, StatusCode,
@@ -14,8 +14,6 @@ use serde::{
     de::{self, IgnoredAny, MapAccess, Visitor},
 };
 
-use tokio::time::Instant;
-
 use super::{
     body::{self, unreadable},
     client::Client,
@@ -23,7 +21,9 @@ use super::{
     problem::{Problem, ProblemKind},
     server::Worker,
 };
-use crate::{clock, contests::LiveContest, node::Node, secret};
+use contests::{LiveContest, NotAdmitted};
+
+use crate::{node::Node, secret};
 
 /// What a voter sends, however it came.
 #[derive(Debug, Default)]
@@ -80,15 +80,15 @@ pub(crate) async fn record(
     client: Client,
 ) -> Result<Recorded, Problem> {
     // The time first and the contest second: a close by hand relies on this order.
-    let (recorded_at, stamped) = (clock::now(), Instant::now());
+    let stamp = worker.node.clock.stamp();
+    let recorded_at = stamp.recorded_at;
     let live = worker.node.contests.get(slug).ok_or_else(Problem::no_such_contest)?;
     let choice = live.choice(&submission.choice).ok_or_else(unknown_choice)?;
     let id = match &submission.ballot_id {
         Some(text) => ballot_id(text, &live, recorded_at)?,
         None => BallotId::new(recorded_at, secret::random_bytes()),
     };
-    check_node(&worker.node, &live, stamped)?;
-    check_open(&live, recorded_at)?;
+    check_admitted(&worker.node, &live, &stamp)?;
     worker.node.limits.check_ballot(client, headers)?;
     let (device, new_device) = match submission.device {
         Some(device) => (device, None),
@@ -106,7 +106,7 @@ pub(crate) async fn record(
     };
     worker
         .gatherer
-        .submit(&live.destination, ballot, stamped)
+        .submit(&live.destination, ballot, stamp.moment)
         .map_err(refused)?
         .await
         .map_err(unknown)?;
@@ -139,25 +139,25 @@ pub(crate) fn ballot_id(
     Ok(id)
 }
 
-/// The contest must be open at that time.
-pub(crate) fn check_open(live: &LiveContest, recorded_at: Timestamp) -> Result<(), Problem> {
-    let hours = live.contest.hours;
-    if hours.contain(recorded_at) { Ok(()) } else { Err(not_open(hours, recorded_at)) }
-}
-
-/// This node must know what time it is, and the contest's hours: without them it cannot even refuse
-/// for good.
-pub(crate) fn check_node(node: &Node, live: &LiveContest, stamped: Instant) -> Result<(), Problem> {
-    if node.nodes.clock_strays() {
-        let detail = "This node's clock is wrong. Send the same ballot id again, elsewhere.";
-        return Err(Problem::new(ProblemKind::ClockStrays, detail));
-    }
-    if node.contests.hours_in_doubt(live, stamped.into_std()) {
-        let detail = "This node cannot read whether the contest is open. Send the same ballot id \
-                      again.";
-        return Err(Problem::new(ProblemKind::StoreUnavailable, detail));
-    }
-    Ok(())
+/// This node must know what time it is and the contest's hours, else it cannot even refuse for good;
+/// and the contest must be open then.
+pub(crate) fn check_admitted(
+    node: &Node,
+    live: &LiveContest,
+    stamp: &Stamp,
+) -> Result<(), Problem> {
+    node.contests.admits(live, stamp, &node.peers).map_err(|refused| match refused {
+        NotAdmitted::ClockStrays => {
+            let detail = "This node's clock is wrong. Send the same ballot id again, elsewhere.";
+            Problem::new(ProblemKind::ClockStrays, detail)
+        }
+        NotAdmitted::HoursInDoubt => {
+            let detail = "This node cannot read whether the contest is open. Send the same ballot \
+                          id again.";
+            Problem::new(ProblemKind::StoreUnavailable, detail)
+        }
+        NotAdmitted::NotOpen(hours) => not_open(hours, stamp.recorded_at),
+    })
 }
 
 fn not_open(hours: Hours, now: Timestamp) -> Problem {

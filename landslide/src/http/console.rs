@@ -25,12 +25,9 @@ use super::{
     server::{SharedWorker, Worker},
     session::admit,
 };
-use crate::{
-    clock,
-    contests::LiveContest,
-    nodes::NodeView,
-    pages::console::{self, Act, Protocol},
-};
+use contests::{LiveContest, NodeView};
+
+use crate::pages::console::{self, Act, Protocol};
 
 /// Audit entries that are shown; a contest has a dozen.
 const ACTS_MAX: usize = 200;
@@ -84,7 +81,7 @@ pub(crate) struct Nodes {
 
 impl Nodes {
     pub(crate) fn of(worker: &Worker) -> Self {
-        let nodes = &worker.node.nodes;
+        let nodes = &worker.node.peers;
         Self { answered_by: nodes.name().to_owned(), nodes: nodes.list() }
     }
 }
@@ -100,7 +97,7 @@ pub(crate) async fn overview(
     parts: Parts,
 ) -> Result<Response, Problem> {
     admit(&worker, &parts)?;
-    let now = clock::now();
+    let now = worker.node.clock.now();
     let mut contests = Vec::new();
     for live in worker.node.contests.all() {
         let counts = worker.node.counts(&live.slug).await?;
@@ -209,7 +206,7 @@ pub(crate) async fn live(
     let (live, _) = admit_to(&worker, &parts, &slug).await?;
     let counts = worker.node.counts(&live.slug).await?;
     let lease = Lease::load(&worker, &live.slug).await?;
-    let now = clock::now();
+    let now = worker.node.clock.now();
     Ok(json(&LiveView {
         server_time: now,
         contest: live.slug.clone(),
@@ -320,8 +317,8 @@ fn render(worker: &Worker, live: &LiveContest, counts: &Counts, acts: &[Act]) ->
         version: live.etag().to_string(),
         counts,
         acts,
-        software: worker.node.nodes.list().into_iter().map(|node| node.version).collect(),
-        printed_at: clock::now(),
+        software: worker.node.peers.list().into_iter().map(|node| node.version).collect(),
+        printed_at: worker.node.clock.now(),
     };
     shown.render()
 }

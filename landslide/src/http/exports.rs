@@ -21,7 +21,9 @@ use super::{
     problem::{Problem, ProblemKind},
     server::{SharedWorker, Worker},
 };
-use crate::{exports, exports::SeriesTable, series};
+use contests::series;
+
+use crate::{exports, exports::SeriesTable};
 
 /// The counts row as a file.
 #[utoipa::path(

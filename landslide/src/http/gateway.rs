@@ -8,7 +8,6 @@ use axum::{
 use ballot::{Ballot, ChannelNumber, Slug, Timestamp, limits};
 use hyper::{HeaderMap, Request};
 use serde::Serialize;
-use tokio::time::Instant;
 use utoipa::ToSchema;
 
 use super::{
@@ -20,7 +19,7 @@ use super::{
     server::SharedWorker,
     session::bearer,
 };
-use crate::{clock, contests::LiveContest};
+use contests::LiveContest;
 
 /// What became of a gateway's batch.
 #[derive(Debug, Serialize, ToSchema)]
@@ -72,7 +71,7 @@ pub(crate) async fn record_batch(
     let bytes = body::read(request_body, limits::GATEWAY_BODY_BYTES_MAX).await?;
 
     // The time first and the contest second: a close by hand relies on this order.
-    let (recorded_at, stamped) = (clock::now(), Instant::now());
+    let stamp = worker.node.clock.stamp();
     let live = worker.node.contests.get(&slug).ok_or_else(Problem::no_such_contest)?;
     let lines = bytes.split(|byte| *byte == b'\n');
     let lines = (1..).zip(lines).filter(|(_, line)| !line.trim_ascii().is_empty());
@@ -83,7 +82,7 @@ pub(crate) async fn record_batch(
             let detail = format!("A batch has at most {} lines.", limits::GATEWAY_LINES_MAX);
             return Err(Problem::new(ProblemKind::TooLarge, detail));
         }
-        match ballot(text, &live, (number, &channel), recorded_at) {
+        match ballot(text, &live, (number, &channel), stamp.recorded_at) {
             Ok(ballot) => ballots.push(ballot),
             Err(problem) => rejected.push(RejectedLine {
                 line,
@@ -92,10 +91,11 @@ pub(crate) async fn record_batch(
             }),
         }
     }
-    cast::check_node(&worker.node, &live, stamped)?;
-    cast::check_open(&live, recorded_at)?;
-    let tickets =
-        worker.gatherer.submit_all(&live.destination, &ballots, stamped).map_err(cast::refused)?;
+    cast::check_admitted(&worker.node, &live, &stamp)?;
+    let tickets = worker
+        .gatherer
+        .submit_all(&live.destination, &ballots, stamp.moment)
+        .map_err(cast::refused)?;
     for ticket in tickets {
         ticket.await.map_err(cast::unknown)?;
     }

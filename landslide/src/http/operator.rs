@@ -15,7 +15,7 @@ use super::{
     server::SharedWorker,
     session::admit,
 };
-use crate::{clock, metrics::OfContest, node::NotReady};
+use crate::{metrics::OfContest, node::NotReady};
 
 /// The process lives.
 #[utoipa::path(get, path = "/healthz", tag = "operators",
@@ -66,15 +66,15 @@ pub(crate) async fn metrics(
     let waiting = i64::try_from(node.intake.waiting_ballots()).unwrap_or(i64::MAX);
     node.metrics.waiting_ballots.set(waiting);
     node.metrics.ready.set(node.not_ready().is_none().into());
-    node.metrics.clock_strays.set(node.nodes.clock_strays().into());
-    let alive = node.nodes.list().iter().filter(|node| node.state == "alive").count();
+    node.metrics.clock_strays.set(node.peers.clock_strays().into());
+    let alive = node.peers.list().iter().filter(|node| node.state == "alive").count();
     node.metrics.nodes_alive.set(i64::try_from(alive).unwrap_or(i64::MAX));
     // Worked out when it is asked for: an age that stood still would hide a tally that does.
     node.metrics.counts_age.clear();
     for live in node.contests.all() {
         let Ok(Some(counts)) = node.counts(&live.slug).await else { continue };
         if counts.status == ballot::CountsStatus::Provisional {
-            let age = clock::now().since(counts.counted_through).as_secs_f64();
+            let age = node.clock.now().since(counts.counted_through).as_secs_f64();
             let contest = OfContest { contest: live.slug.to_string() };
             node.metrics.counts_age.get_or_create(&contest).set(age);
         }

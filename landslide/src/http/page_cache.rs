@@ -18,10 +18,9 @@ use hyper::{
 use parking_lot::Mutex;
 
 use super::public::matches;
-use crate::{
-    contests::LiveContest,
-    pages::{self, WallLook},
-};
+use contests::LiveContest;
+
+use crate::pages::{self, WallLook};
 
 /// Pages kept by one worker; past this all are dropped and rendered again as they are asked for.
 const PAGES_MAX: usize = 512;

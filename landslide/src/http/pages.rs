@@ -27,9 +27,9 @@ use super::{
     public,
     server::{SharedWorker, Worker},
 };
+use contests::{LiveContest, StoreAway};
+
 use crate::{
-    clock,
-    contests::{LiveContest, StoreAway},
     pages::{self, Asset, ConfirmPage, Form, Language, Page, RecordedPage, Refusal, VoterPage},
     secret,
 };
@@ -41,7 +41,7 @@ pub(crate) async fn contests(
     headers: HeaderMap,
 ) -> Response {
     let all = worker.node.contests.all();
-    let now = clock::now();
+    let now = worker.node.clock.now();
     let shown = all.iter().filter(|live| live.is_public());
     let shown = shown.map(|live| (&live.slug, &live.contest));
     let html = pages::contests(visitor(&uri, &headers, false), shown, now);
@@ -125,7 +125,7 @@ pub(super) async fn kept_page(
     headers: &HeaderMap,
     render: impl FnOnce(Phase, Option<&Counts>) -> String,
 ) -> Response {
-    let now = clock::now();
+    let now = worker.node.clock.now();
     let phase = live.contest.hours.phase(now);
     let counts = shown_counts(worker, live).await;
     let from = MadeFrom {
@@ -182,7 +182,7 @@ async fn cast_form(
     }
     // Another site's form could vote for whoever visits it: what it posts is asked about first.
     let Some(id) = form.ballot_id.filter(|_| !is_from_another_site(headers)) else {
-        return match closed(&live) {
+        return match closed(worker, &live) {
             Some(refusal) => refused_page(worker, &live, page, refusal, Some(&form.choice)),
             None => confirm_page(worker, &live, page, &form.choice, headers, client),
         };
@@ -207,7 +207,7 @@ async fn cast_form(
             keeping(response, recorded.new_device, is_secure, page)
         }
         Err(problem) => {
-            let refusal = refusal(&problem, &live);
+            let refusal = refusal(worker, &problem, &live);
             let mut response = if refusal.keeps_ballot_id() {
                 again_page(&live, page, &form.choice, id, refusal)
             } else {
@@ -229,7 +229,7 @@ fn confirm_page(
     headers: &HeaderMap,
     client: Client,
 ) -> Response {
-    let ballot_id = BallotId::new(clock::now(), secret::random_bytes());
+    let ballot_id = BallotId::new(worker.node.clock.now(), secret::random_bytes());
     let (contest, definition) = (&live.slug, &live.contest);
     let shown = ConfirmPage { page, contest, definition, choice, ballot_id, refusal: None };
     let response = own_page(StatusCode::OK, shown.render(), Some(live), page);
@@ -264,7 +264,7 @@ fn refused_page(
         page,
         contest: &live.slug,
         definition: &live.contest,
-        phase: live.contest.hours.phase(clock::now()),
+        phase: live.contest.hours.phase(worker.node.clock.now()),
         results: None,
         addresses: &worker.node.vote_addresses,
         refusal: Some(refusal),
@@ -305,8 +305,8 @@ fn is_from_another_site(headers: &HeaderMap) -> bool {
 }
 
 /// Why a ballot would be refused now by the hours, if it would.
-fn closed(live: &LiveContest) -> Option<Refusal> {
-    match live.contest.hours.phase(clock::now()) {
+fn closed(worker: &Worker, live: &LiveContest) -> Option<Refusal> {
+    match live.contest.hours.phase(worker.node.clock.now()) {
         Phase::Open => None,
         Phase::Draft => Some(Refusal::NotOpenYet),
         Phase::Closed => Some(Refusal::Closed),
@@ -320,12 +320,12 @@ async fn read_form(headers: &HeaderMap, request_body: Body) -> Result<Form, Refu
     Form::decode(&bytes.map_err(|_| Refusal::Unreadable)?)
 }
 
-fn refusal(problem: &Problem, live: &LiveContest) -> Refusal {
+fn refusal(worker: &Worker, problem: &Problem, live: &LiveContest) -> Refusal {
     match problem.kind() {
         ProblemKind::UnknownChoice => Refusal::ChoiceUnknown,
         ProblemKind::InvalidBallotId => Refusal::BallotIdInvalid,
         ProblemKind::BallotIdOutOfTime => Refusal::BallotIdOutOfTime,
-        ProblemKind::NotOpen => closed(live).unwrap_or(Refusal::Closed),
+        ProblemKind::NotOpen => closed(worker, live).unwrap_or(Refusal::Closed),
         ProblemKind::TooManyRequests => Refusal::TooMany,
         _ => Refusal::Unavailable,
     }

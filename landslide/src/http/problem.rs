@@ -9,7 +9,7 @@ use hyper::{
 use serde::Serialize;
 use serde_json::json;
 
-use crate::contests::StoreAway;
+use contests::StoreAway;
 
 /// A refusal, as the edge says it. Status and title follow from the type.
 #[derive(Clone, Debug)]

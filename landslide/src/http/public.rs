@@ -21,7 +21,9 @@ use super::{
     problem::{Problem, ProblemKind},
     server::SharedWorker,
 };
-use crate::{clock, contests::LiveContest, node::Node};
+use contests::LiveContest;
+
+use crate::node::Node;
 
 /// The results as the public sees them.
 #[derive(Serialize)]
@@ -77,8 +79,8 @@ pub(crate) fn matches(headers: &HeaderMap, etag: &str) -> bool {
     get, path = "/v1/time", tag = "public",
     responses((status = 200, description = "Now", body = super::openapi::TimeBody))
 )]
-pub(crate) async fn time() -> Response {
-    json(&Time { now: clock::now() })
+pub(crate) async fn time(State(worker): State<SharedWorker>) -> Response {
+    json(&Time { now: worker.node.clock.now() })
 }
 
 /// What time it is.

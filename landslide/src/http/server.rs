@@ -45,7 +45,7 @@ use super::{
     router,
     tls::Tls,
 };
-use crate::{metrics::Reason, node::Node};
+use crate::{metrics::Reason, node::Node, supervise::supervised};
 
 /// A connection that has sent no whole request head for this long is closed, idle ones too.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -187,7 +187,8 @@ async fn work(
     tls: Option<Arc<Tls>>,
     mut stopped: watch::Receiver<bool>,
 ) {
-    tokio::spawn(Arc::clone(&worker.gatherer).run());
+    let gatherer = Arc::clone(&worker.gatherer);
+    tokio::spawn(async move { supervised("gatherer", || Arc::clone(&gatherer).run()).await });
     let router = router(Arc::clone(&worker));
     let mut connections = JoinSet::new();
     loop {

@@ -27,7 +27,7 @@ use super::{
     problem::{Problem, ProblemKind},
     server::{SharedWorker, Worker},
 };
-use crate::{clock, secret};
+use crate::secret;
 
 /// How long a session lasts: a long evening in the control room, and not the next one.
 const SESSION_SECONDS: i64 = 12 * 3_600;
@@ -186,7 +186,7 @@ fn session(
     parts: &Parts,
 ) -> Result<Option<Session>, Forged> {
     let Some(value) = cookie(worker, parts) else { return Ok(None) };
-    administrators.read(value, clock::now())
+    administrators.read(value, worker.node.clock.now())
 }
 
 fn is_secure(worker: &Worker, parts: &Parts) -> bool {
@@ -312,8 +312,8 @@ pub(crate) async fn sign_in(
         tracing::warn!("a sign-in with a wrong token was refused");
         return Err(unauthorized("This is not the administrator's token."));
     }
-    let value = administrators.start(name, clock::now());
-    let session = administrators.read(&value, clock::now()).unwrap_or_default();
+    let value = administrators.start(name, worker.node.clock.now());
+    let session = administrators.read(&value, worker.node.clock.now()).unwrap_or_default();
     let mut response = json(&SessionBody::of(session));
     set_cookie(&mut response, &value, SESSION_SECONDS, is_secure(&worker, &parts));
     Ok(response)

@@ -15,6 +15,12 @@ use crate::client::{Reply, Request};
 
 pub const TOKEN: &str = "a token for tests";
 
+/// Now, by this machine's clock.
+pub fn now() -> ballot::Timestamp {
+    use ballot::Clock as _;
+    landslide::machine::SystemClock.wall()
+}
+
 pub struct Node {
     pub url: String,
     child: Child,
@@ -108,7 +114,7 @@ impl Node {
 
     /// Counts that hold everything acknowledged until now.
     pub fn counts_now(&self, slug: &str) -> Value {
-        let now = landslide::clock::now();
+        let now = now();
         self.counts_when(slug, |counts| {
             counts["counted_through"].as_str().unwrap().parse::<ballot::Timestamp>().unwrap() > now
         })

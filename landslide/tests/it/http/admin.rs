@@ -173,16 +173,16 @@ fn an_open_contest_changes_little_and_a_closed_one_stays_closed() {
         assert!([409, 422].contains(&reply.status), "{field}: {reply:?}");
         assert_eq!(reply.json()["field"], field);
     }
-    let later = landslide::clock::now().plus(Duration::from_secs(3_600)).to_string();
+    let later = crate::node::now().plus(Duration::from_secs(3_600)).to_string();
     let with_end = json!({"opens_at": null, "shards": 4, "closes_at": later});
     assert_eq!(put(with_end).status, 200);
 
-    let before = landslide::clock::now();
+    let before = crate::node::now();
     let closed = node.admin("POST", "/tv/close").send().json();
     let closes_at = time(&closed["closes_at"]);
     assert!(closes_at > before && closes_at < before.plus(Duration::from_secs(5)));
     assert_eq!(node.admin("POST", "/tv/close").send().json(), closed, "moves nothing");
-    while landslide::clock::now() <= closes_at {
+    while crate::node::now() <= closes_at {
         std::thread::sleep(Duration::from_millis(10));
     }
     assert_eq!(node.admin("POST", "/tv/close").send().json(), closed, "moves nothing");

@@ -11,12 +11,15 @@ use std::{
 };
 
 use ballot::{
-    Ballot, BallotId, ChannelNumber, ChoiceNumber, Contest, Counts, Hours, Slug, Timestamp, Voter,
+    Ballot, BallotId, ChannelNumber, ChoiceNumber, Contest, Counts, Destination, Hours, NodeClock,
+    Slug, Timestamp, Voter,
 };
-use intake::{Destination, Gatherer, Intake, IntakeSettings, Observer};
-use landslide::clock;
+use intake::{Gatherer, Intake, IntakeSettings, Observer};
+use landslide::machine::{SystemClock, SystemEntropy};
 use store::{EmbeddedSettings, EmbeddedStore, FaultSettings, FaultyStore, StoreError};
 use tally::{Hooks, Tally, TallyContest, TallySettings, load_counts};
+
+use crate::node::now;
 
 type Faulty = FaultyStore<EmbeddedStore>;
 
@@ -35,13 +38,18 @@ impl tally::Contests for One {
     }
 }
 
+fn moment() -> ballot::Moment {
+    use ballot::Clock as _;
+    SystemClock.moment()
+}
+
 const VOTERS: u64 = 3_000;
 
 /// Votes until acknowledged, as a client does: the same ballot again, and now and then once more.
 async fn vote(gatherer: Arc<Gatherer>, to: Destination, n: u64, choice: u16) {
     let mut random = [0; 10];
     random[2..].copy_from_slice(&n.to_be_bytes());
-    let id = BallotId::new(clock::now(), random);
+    let id = BallotId::new(now(), random);
     // Spread as a keyed hash would spread them.
     let bits = u128::from(n).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
     let voter = Voter::from_bytes(bits.to_be_bytes());
@@ -52,9 +60,9 @@ async fn vote(gatherer: Arc<Gatherer>, to: Destination, n: u64, choice: u16) {
             voter,
             choice: ChoiceNumber(choice),
             channel: ChannelNumber::WEB,
-            recorded_at: clock::now(),
+            recorded_at: now(),
         };
-        let ticket = gatherer.submit(&to, ballot, tokio::time::Instant::now());
+        let ticket = gatherer.submit(&to, ballot, moment());
         let acknowledged = match ticket {
             Ok(ticket) => ticket.await.is_ok(),
             Err(_) => false,
@@ -75,7 +83,7 @@ fn acknowledged_is_counted_once_over_a_store_that_fails() {
     let embedded = EmbeddedStore::open(folder.path(), EmbeddedSettings::default()).unwrap();
     let store = Arc::new(Faulty::new(embedded, FaultSettings::for_testing(seed)));
 
-    let opens_at = clock::now();
+    let opens_at = now();
     let closes_at = opens_at.plus(Duration::from_secs(20));
     let mut definition = crate::node::definition(serde_json::json!({}));
     definition["opens_at"] = opens_at.to_string().into();
@@ -89,9 +97,8 @@ fn acknowledged_is_counted_once_over_a_store_that_fails() {
     // that a tally makes after a failure.
     let ahead = Arc::new(AtomicU64::new(0));
     let seconds = Arc::clone(&ahead);
-    let tally_clock = move || -> Timestamp {
-        clock::now().plus(Duration::from_secs(seconds.load(Ordering::SeqCst)))
-    };
+    let tally_clock =
+        move || -> Timestamp { now().plus(Duration::from_secs(seconds.load(Ordering::SeqCst))) };
     let hooks = Hooks { clock: Arc::new(tally_clock), ..Hooks::default() };
     let settings = TallySettings::for_testing();
     let mut tally = Tally::new(
@@ -108,7 +115,11 @@ fn acknowledged_is_counted_once_over_a_store_that_fails() {
         move || {
             runtime.block_on(async {
                 let settings = IntakeSettings::default();
-                let gatherer = Gatherer::new(Intake::new(store, settings, Arc::new(Silent)));
+                let (clock, entropy) =
+                    (Arc::new(NodeClock::new(Arc::new(SystemClock))), SystemEntropy);
+                let intake =
+                    Intake::new(store, settings, Arc::new(Silent), clock, Arc::new(entropy));
+                let gatherer = Gatherer::new(intake);
                 tokio::spawn(Arc::clone(&gatherer).run());
                 let votes: Vec<_> = (0..VOTERS)
                     .map(|n| {
@@ -130,7 +141,7 @@ fn acknowledged_is_counted_once_over_a_store_that_fails() {
         std::thread::sleep(Duration::from_millis(20));
     }
     voters.join().unwrap();
-    assert!(Hours { opens_at: Some(opens_at), closes_at: Some(closes_at) }.contain(clock::now()));
+    assert!(Hours { opens_at: Some(opens_at), closes_at: Some(closes_at) }.contain(now()));
     ahead.store(3_600, Ordering::SeqCst);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let counts = (0..300).find_map(|_| {

@@ -1,14 +1,18 @@
 use std::sync::atomic::AtomicUsize;
 
+use ballot::{Contest, ContestKey, Hours, Stamp};
+use bytes::Bytes;
 use futures_core::future::BoxFuture;
-use store::{EmbeddedSettings, EmbeddedStore};
+use store::{Document, EmbeddedSettings, EmbeddedStore, Version};
 
 use super::*;
+use crate::test_clock::{TestClock, TestEntropy};
 
-pub(super) const SHARED: Pace = Pace {
-    close_margin: Duration::from_secs(12),
-    definition_age_max: Some(Duration::from_secs(6)),
-};
+/// A node on a store that others use, too.
+pub(super) async fn node_on(control: Arc<dyn ControlStore>, pace: Pace) -> Arc<Contests> {
+    let clock = TestClock::new().node();
+    Contests::load(control, pace, clock, Arc::new(TestEntropy)).await.unwrap()
+}
 
 /// A store that counts its lists, answers them late, and may be away.
 struct Slow {
@@ -73,8 +77,8 @@ async fn asked_at_once<A, T>(
 #[tokio::test]
 async fn what_another_node_has_made_or_opened_is_seen_by_all_who_ask_with_one_read() {
     let (_folder, store) = slow();
-    let here = Contests::load(Arc::clone(&store) as _, SHARED).await.unwrap();
-    let there = Contests::load(Arc::clone(&store) as _, SHARED).await.unwrap();
+    let here = node_on(Arc::clone(&store) as _, Pace::SHARED).await;
+    let there = node_on(Arc::clone(&store) as _, Pace::SHARED).await;
     let tv: Slug = "tv".parse().unwrap();
     there.put(&tv, &definition(""), |_| true).await.unwrap();
     let known = |live: Option<Arc<LiveContest>>| assert!(live.is_some());
@@ -83,7 +87,7 @@ async fn what_another_node_has_made_or_opened_is_seen_by_all_who_ask_with_one_re
 
     there.open(&tv).await.unwrap();
     let open = |live: Option<Arc<LiveContest>>| {
-        assert_eq!(live.unwrap().contest.hours.phase(clock::now()), Phase::Open);
+        assert_eq!(live.unwrap().contest.hours.phase(here.clock.now()), Phase::Open);
     };
     let lists = asked_at_once(&store, async || here.get_fresh("tv").await.unwrap(), open).await;
     assert!(lists <= 2, "{lists} lists: a read is two");
@@ -92,11 +96,11 @@ async fn what_another_node_has_made_or_opened_is_seen_by_all_who_ask_with_one_re
 #[tokio::test]
 async fn a_channel_key_that_another_node_has_just_made_is_known_to_all_who_come_with_it() {
     let (_folder, store) = slow();
-    let there = Contests::load(Arc::clone(&store) as _, SHARED).await.unwrap();
+    let there = node_on(Arc::clone(&store) as _, Pace::SHARED).await;
     let tv: Slug = "tv".parse().unwrap();
     there.put(&tv, &definition(""), |_| true).await.unwrap();
     there.open(&tv).await.unwrap();
-    let here = Contests::load(Arc::clone(&store) as _, SHARED).await.unwrap();
+    let here = node_on(Arc::clone(&store) as _, Pace::SHARED).await;
     let key = there.new_channel_key(&tv, &"sms".parse().unwrap()).await.unwrap();
     let ask = async || here.with_channel("tv", Some(&key)).await.unwrap();
     let admitted = |live: Option<Arc<LiveContest>>| {
@@ -118,7 +122,7 @@ async fn a_channel_key_that_another_node_has_just_made_is_known_to_all_who_come_
 #[tokio::test]
 async fn a_store_that_is_away_is_not_asked_by_everybody() {
     let (_folder, store) = slow();
-    let here = Contests::load(Arc::clone(&store) as _, SHARED).await.unwrap();
+    let here = node_on(Arc::clone(&store) as _, Pace::SHARED).await;
     store.is_away.store(true, Ordering::Relaxed);
     // That there is no such contest would be said for good.
     let away = |answer| assert_eq!(answer, Some(StoreAway));
@@ -132,7 +136,7 @@ async fn a_store_that_is_away_is_not_asked_by_everybody() {
 #[tokio::test]
 async fn before_a_known_opening_the_public_costs_no_read() {
     let (_folder, store) = slow();
-    let here = Contests::load(Arc::clone(&store) as _, SHARED).await.unwrap();
+    let here = node_on(Arc::clone(&store) as _, Pace::SHARED).await;
     let hours = r#","opens_at":"2100-01-01T00:00:00Z""#;
     here.put(&"tv".parse().unwrap(), &definition(hours), |_| true).await.unwrap();
     let shown = |live: Option<Arc<LiveContest>>| assert!(live.is_some());
@@ -142,19 +146,24 @@ async fn before_a_known_opening_the_public_costs_no_read() {
 #[tokio::test]
 async fn hours_that_were_not_read_for_long_are_in_doubt_where_others_may_set_them() {
     let (_folder, store) = slow();
-    for (pace, may_doubt) in [(SHARED, true), (Pace::ALONE, false)] {
-        let here = Contests::load(Arc::clone(&store) as _, pace).await.unwrap();
-        let later = |seconds| Instant::now() + Duration::from_secs(seconds);
-        let (hour, now) = (Duration::from_secs(3_600), clock::now());
+    for (pace, may_doubt) in [(Pace::SHARED, true), (Pace::ALONE, false)] {
+        let here = node_on(Arc::clone(&store) as _, pace).await;
+        let (hour, now) = (Duration::from_secs(3_600), here.clock.now());
+        let read_at = here.clock.moment();
         let live = [(None, None), (Some(now.minus(hour)), None), (Some(now), Some(now.plus(hour)))]
             .map(|(opens_at, closes_at)| {
                 let hours = Hours { opens_at, closes_at };
                 let contest = Contest { hours, ..definition("") };
                 let (slug, key) = ("tv".parse().unwrap(), ContestKey::from_bytes([0; 32]));
-                LiveContest::new(slug, contest, key, Vec::new(), (Version::NONE, Version::NONE))
+                let versions = (Version::NONE, Version::NONE);
+                let live = LiveContest::new(slug, contest, key, Vec::new(), versions);
+                live.set_settled_at(read_at);
+                live
             });
         let in_doubt = |seconds| {
-            live.iter().map(|live| here.hours_in_doubt(live, later(seconds))).collect::<Vec<_>>()
+            let moment = read_at.plus(Duration::from_secs(seconds));
+            let stamp = Stamp { moment, ..here.clock.stamp() };
+            live.iter().map(|live| here.hours_in_doubt(live, &stamp)).collect::<Vec<_>>()
         };
         assert_eq!(in_doubt(0), [false; 3]);
         assert_eq!(in_doubt(4), [may_doubt, false, false]);

@@ -6,7 +6,16 @@ use futures_core::future::BoxFuture;
 use parking_lot::Mutex;
 use store::{EmbeddedSettings, EmbeddedStore};
 
-use super::{tests::SHARED, *};
+use ballot::{Contest, Hours, Stamp, timing::REFRESH};
+use bytes::Bytes;
+use store::Document;
+
+use crate::test_clock::START;
+
+use super::{
+    tests::{definition, node_on},
+    *,
+};
 
 /// What the nodes share.
 struct Cluster {
@@ -69,7 +78,7 @@ impl Session {
     }
 
     async fn node(self: &Arc<Self>) -> Arc<Contests> {
-        Contests::load(Arc::clone(self) as _, SHARED).await.unwrap()
+        node_on(Arc::clone(self) as _, Pace::SHARED).await
     }
 
     fn serial_reads(&self) -> usize {
@@ -152,9 +161,9 @@ impl ControlStore for Session {
 }
 
 fn contest(opened_s: Option<u64>, closed_s: Option<u64>) -> Contest {
-    let ago = |seconds| clock::now().minus(Duration::from_secs(seconds));
+    let ago = |seconds| START.minus(Duration::from_secs(seconds));
     let hours = Hours { opens_at: opened_s.map(ago), closes_at: closed_s.map(ago) };
-    Contest { hours, ..tests::definition("") }
+    Contest { hours, ..definition("") }
 }
 
 async fn two_nodes() -> (Arc<Cluster>, Arc<Session>, Arc<Contests>, Arc<Session>, Arc<Contests>) {
@@ -172,11 +181,11 @@ fn closes_at(node: &Contests) -> Option<ballot::Timestamp> {
 
 /// Refreshes the node after the usual time. Gives the moment when what it read, or reads later, is in
 /// no doubt yet, and what it had read before is; however long all of it takes.
-async fn a_refresh_later(node: &Contests) -> Instant {
+async fn a_refresh_later(node: &Contests) -> Moment {
     tokio::time::sleep(REFRESH).await;
-    let began = Instant::now();
+    let began = node.clock.moment();
     node.refresh().await.unwrap();
-    began + Duration::from_millis(5_900)
+    began.plus(Duration::from_millis(5_900))
 }
 
 #[tokio::test]
@@ -211,7 +220,7 @@ async fn a_close_that_is_half_done_when_its_node_dies_is_seen_by_the_next_refres
     *session.fault.lock() = Some(Fault::DiesHalfDone);
     there.close(&"tv".parse().unwrap()).await.unwrap_err();
     a_refresh_later(&here).await;
-    assert!(closes_at(&here).is_some_and(|end| end > clock::now()));
+    assert!(closes_at(&here).is_some_and(|end| end > here.clock.now()));
 }
 
 #[tokio::test]
@@ -241,12 +250,13 @@ async fn what_another_node_opens_takes_votes_without_a_doubt() {
     let movie: Slug = "movie".parse().unwrap();
     there.put(&movie, &contest(None, None), |_| true).await.unwrap();
     here.refresh().await.unwrap();
-    assert_eq!(here.get("movie").unwrap().contest.hours.phase(clock::now()), Phase::Draft);
+    assert_eq!(here.get("movie").unwrap().contest.hours.phase(here.clock.now()), Phase::Draft);
     there.open(&movie).await.unwrap();
     let almost_too_late = a_refresh_later(&here).await;
     let open = here.get("movie").unwrap();
-    assert!(!here.hours_in_doubt(&open, almost_too_late));
-    assert_eq!(open.contest.hours.phase(clock::now()), Phase::Open);
+    let stamp = Stamp { moment: almost_too_late, ..here.clock.stamp() };
+    assert!(!here.hours_in_doubt(&open, &stamp));
+    assert_eq!(open.contest.hours.phase(here.clock.now()), Phase::Open);
 }
 
 #[tokio::test]
@@ -254,10 +264,12 @@ async fn a_change_of_its_title_or_its_channels_puts_no_hours_in_doubt() {
     let (_cluster, _, here, _, there) = two_nodes().await;
     let (tv, sms): (Slug, Slug) = ("tv".parse().unwrap(), "sms".parse().unwrap());
     let almost_too_late = a_refresh_later(&here).await;
-    let in_doubt = |node: &Contests| node.hours_in_doubt(&node.get("tv").unwrap(), almost_too_late);
+    let in_doubt = |node: &Contests| {
+        let stamp = Stamp { moment: almost_too_late, ..node.clock.stamp() };
+        node.hours_in_doubt(&node.get("tv").unwrap(), &stamp)
+    };
     // While it is written.
-    let hours = here.get("tv").unwrap().contest.hours;
-    here.restrict(&tv, hours);
+    here.restrict(&tv, here.get("tv").unwrap().contest.hours);
     assert!(here.get("tv").unwrap().is_restricted() && !in_doubt(&here));
     here.refresh().await.unwrap();
     assert!(!here.get("tv").unwrap().is_restricted());

@@ -1,43 +1,41 @@
 //! The nodes that share a store: each writes a heartbeat, reads the others', and so knows who
 //! lives and whether its own clock can be trusted.
 
-mod clocks;
-
 use std::{
     collections::BTreeMap,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use anyhow::{Result, bail};
-use ballot::Timestamp;
+use ballot::{
+    Entropy, Moment, NodeClock, Timestamp, random_bytes,
+    timing::{BEAT, JOINING_MAX},
+};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use store::{ControlStore, Document, StoreError, Version};
 
-use crate::{clock, node::Roles, secret};
-use clocks::{Beat, Clocks};
+use crate::clocks::{Beat, Clocks};
 
-/// Time between two heartbeats.
-const BEAT: Duration = Duration::from_secs(1);
-/// How long a node that joins waits for what the others say of its clock, at most.
-const JOINING_MAX: Duration = Duration::from_secs(6);
 /// A node that was not heard of for this long is not listed any more.
 const FORGOTTEN: Duration = Duration::from_secs(3_600);
 /// A heartbeat this old is of a node that has ended, when one joins.
 const RECENT: Duration = Duration::from_secs(60);
 
 /// This node among its peers.
-pub struct Nodes {
+pub struct Peers {
     /// `None` where one process is all there is.
     control: Option<Arc<dyn ControlStore>>,
+    clock: Arc<NodeClock>,
     name: String,
     own: Mutex<Heartbeat>,
     seen: Mutex<Seen>,
     strays: AtomicBool,
+    /// When this node last wrote its heartbeat and read the others', in [`Moment::as_micros`].
+    beat_at_us: AtomicU64,
 }
 
 /// What was read last.
@@ -62,51 +60,80 @@ struct Heartbeat {
     ready: bool,
     /// It was told to end.
     leaving: bool,
+    /// It stamped nothing later, and nothing later was counted as far as it knew.
+    #[serde(default)]
+    stamped_through: Timestamp,
     /// By node: how far its clock is ahead of this one's, at least.
     ahead_ms: BTreeMap<String, i64>,
 }
 
 /// A node, for administrators.
 #[derive(Debug, Serialize)]
-pub(crate) struct NodeView {
-    pub(crate) node: String,
+pub struct NodeView {
+    /// Its name.
+    pub node: String,
     /// `alive`, `silent` (not heard of for some seconds) or `left` (ended in order).
-    pub(crate) state: &'static str,
-    pub(crate) ready: bool,
-    pub(crate) roles: Vec<String>,
-    pub(crate) url: String,
-    pub(crate) version: String,
-    pub(crate) started_at: Timestamp,
-    pub(crate) last_seen: Timestamp,
+    pub state: &'static str,
+    /// Whether it takes voters, by its own word.
+    pub ready: bool,
+    /// `intake`, `tally`, `admin`.
+    pub roles: Vec<String>,
+    /// Where it listens.
+    pub url: String,
+    /// Of the program.
+    pub version: String,
+    /// By its own clock.
+    pub started_at: Timestamp,
+    /// By the answering node's clock.
+    pub last_seen: Timestamp,
     /// How far its clock is ahead (negative: behind) of the answering node's, at least.
-    pub(crate) clock_offset_ms: i64,
+    pub clock_offset_ms: i64,
 }
 
 /// Who this node is.
 #[derive(Clone, Debug)]
-pub(crate) struct Identity {
-    pub(crate) name: String,
-    pub(crate) url: String,
-    pub(crate) roles: Roles,
+pub struct Identity {
+    /// Unique on its store; a restart keeps it.
+    pub name: String,
+    /// Where it listens.
+    pub url: String,
+    /// `intake`, `tally`, `admin`.
+    pub roles: Vec<String>,
 }
 
-impl Nodes {
+/// Why a node does not join the others.
+#[derive(Debug, thiserror::Error)]
+pub enum JoinError {
+    /// A living node has its name.
+    #[error("another node runs under the name {0}: give each its own by --node")]
+    Namesake(String),
+    /// The store did not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Peers {
     /// A node that is all there is: its clock is right by definition.
-    pub(crate) fn alone(identity: Identity) -> Arc<Self> {
-        Arc::new(Self::new(None, identity))
+    pub fn alone(clock: Arc<NodeClock>, entropy: &dyn Entropy, identity: Identity) -> Arc<Self> {
+        Arc::new(Self::new(None, clock, entropy, identity))
     }
 
     /// A node among others. Returns when it has seen the others' clocks; fails where a living node
     /// has its name.
-    pub(crate) async fn join(
+    pub async fn join(
         control: Arc<dyn ControlStore>,
+        clock: Arc<NodeClock>,
+        entropy: &dyn Entropy,
         identity: Identity,
-    ) -> Result<Arc<Self>> {
-        let nodes = Arc::new(Self::new(Some(control), identity));
-        let started = Instant::now();
-        let before = nodes.read(started).await?;
+    ) -> Result<Arc<Self>, JoinError> {
+        let nodes = Arc::new(Self::new(Some(control), clock, entropy, identity));
+        let clock = &nodes.clock;
+        let before = nodes.read().await?;
+        // What this node has stamped in a former life: it may have been stopped for its clock.
+        let former = before.iter().find(|(name, ..)| *name == nodes.name);
+        former.inspect(|(_, _, beat)| clock.raise_floor(beat.stamped_through));
         let recent = |beat: &Heartbeat| {
-            let age = clock::now().as_micros().abs_diff(beat.beat_at.as_micros());
+            let age = clock.wall().as_micros().abs_diff(beat.beat_at.as_micros());
             !beat.leaving && u128::from(age) < RECENT.as_micros()
         };
         let has_peers = before.iter().any(|(name, _, beat)| *name != nodes.name && recent(beat));
@@ -116,41 +143,45 @@ impl Nodes {
         if before.iter().any(|(name, _, beat)| *name == nodes.name && recent(beat)) {
             // Left by a process that has crashed, or written by one that lives.
             tokio::time::sleep(BEAT * 5 / 2).await;
-            if own(&nodes.read(Instant::now()).await?) != own(&before) {
-                bail!(
-                    "another node runs under the name {}: give each its own by --node",
-                    nodes.name
-                );
+            if own(&nodes.read().await?) != own(&before) {
+                return Err(JoinError::Namesake(nodes.name.clone()));
             }
         }
         nodes.beat_once(false).await?;
         // That this node is ahead it hears from the others only, once they have read its beat.
         nodes.seen.lock().clocks.ask();
-        let asked = Instant::now();
-        while has_peers && asked.elapsed() < JOINING_MAX && !nodes.peers_have_answered() {
+        let asked = clock.moment();
+        while has_peers && clock.moment().since(asked) < JOINING_MAX && !nodes.peers_have_answered()
+        {
             tokio::time::sleep(BEAT / 2).await;
             nodes.beat_once(false).await?;
         }
         Ok(nodes)
     }
 
-    fn new(control: Option<Arc<dyn ControlStore>>, identity: Identity) -> Self {
-        let roles = identity.roles;
-        let named = [("intake", roles.intake), ("tally", roles.tally), ("admin", roles.admin)];
-        let now = clock::now();
+    fn new(
+        control: Option<Arc<dyn ControlStore>>,
+        clock: Arc<NodeClock>,
+        entropy: &dyn Entropy,
+        identity: Identity,
+    ) -> Self {
+        let now = clock.wall();
         let own = Heartbeat {
-            instance: secret::new_key()[..16].to_owned(),
+            instance: format!("{:016x}", u64::from_be_bytes(random_bytes(entropy))),
             url: identity.url,
-            roles: named.into_iter().filter(|(_, is)| *is).map(|(role, _)| role.into()).collect(),
+            roles: identity.roles,
             version: env!("CARGO_PKG_VERSION").into(),
             started_at: now,
             beat_at: now,
             ready: false,
             leaving: false,
+            stamped_through: Timestamp::default(),
             ahead_ms: BTreeMap::new(),
         };
         Self {
             control,
+            beat_at_us: AtomicU64::new(clock.moment().as_micros()),
+            clock,
             name: identity.name,
             own: Mutex::new(own),
             seen: Mutex::default(),
@@ -159,18 +190,39 @@ impl Nodes {
     }
 
     /// This node's name.
-    pub(crate) fn name(&self) -> &str {
+    pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Whether this node's clock strays from its peers': then it must neither acknowledge nor
-    /// count, for both compare times with other nodes'.
-    pub(crate) fn clock_strays(&self) -> bool {
+    /// Whether this node does not know what time it is: its clock strays from its peers', or lies
+    /// behind what it has stamped. Then it must neither acknowledge nor count.
+    pub fn clock_strays(&self) -> bool {
+        self.disagree() || self.clock.behind().is_some()
+    }
+
+    /// Whether there are other nodes that live, and so can say whose clock is right.
+    pub fn are_known(&self) -> bool {
+        let seen = self.seen.lock();
+        seen.clocks.verdict(&self.name, Version::NONE, self.clock.moment()).alive > 0
+    }
+
+    /// Whether the peers say that this node's clock strays.
+    pub fn disagree(&self) -> bool {
         self.strays.load(Ordering::Relaxed)
     }
 
+    /// How long ago this node last wrote its heartbeat and read the others'; zero where one process is
+    /// all there is.
+    pub fn age(&self) -> Duration {
+        if self.control.is_none() {
+            return Duration::ZERO;
+        }
+        let beat_at = Moment::from_micros(self.beat_at_us.load(Ordering::Relaxed));
+        self.clock.moment().since(beat_at)
+    }
+
     /// Beats for ever. `is_ready` is asked each time.
-    pub(crate) async fn beat(self: Arc<Self>, is_ready: impl Fn() -> bool + Send) {
+    pub async fn beat(self: Arc<Self>, is_ready: impl Fn() -> bool + Send) {
         if self.control.is_none() {
             return;
         }
@@ -191,7 +243,7 @@ impl Nodes {
     }
 
     /// Tells the others that this node ends, so that nobody waits for it.
-    pub(crate) async fn leave(&self) {
+    pub async fn leave(&self) {
         self.own.lock().leaving = true;
         if let Some(control) = &self.control {
             // Best effort, and not for long: the others see it by themselves.
@@ -200,8 +252,8 @@ impl Nodes {
     }
 
     /// All nodes heard of lately, by name.
-    pub(crate) fn list(&self) -> Vec<NodeView> {
-        let (now, time) = (Instant::now(), clock::now());
+    pub fn list(&self) -> Vec<NodeView> {
+        let (now, time) = (self.clock.moment(), self.clock.wall());
         let seen = self.seen.lock();
         let mut own = self.own.lock().clone();
         if self.control.is_none() {
@@ -235,15 +287,17 @@ impl Nodes {
     }
 
     fn peers_have_answered(&self) -> bool {
-        self.seen.lock().clocks.have_answered(Instant::now())
+        self.seen.lock().clocks.have_answered(self.clock.moment())
     }
 
     async fn beat_once(&self, is_ready: bool) -> Result<(), StoreError> {
         let Some(control) = &self.control else { return Ok(()) };
         let written = self.write(&**control, is_ready).await;
-        self.read(Instant::now()).await?;
+        self.read().await?;
         self.judge();
-        written
+        written?;
+        self.beat_at_us.store(self.clock.moment().as_micros(), Ordering::Relaxed);
+        Ok(())
     }
 
     async fn write(&self, control: &dyn ControlStore, is_ready: bool) -> Result<(), StoreError> {
@@ -262,7 +316,8 @@ impl Nodes {
         let ahead_ms = self.seen.lock().clocks.ahead_ms();
         let body = {
             let mut own = self.own.lock();
-            (own.beat_at, own.ready, own.ahead_ms) = (clock::now(), is_ready, ahead_ms);
+            (own.beat_at, own.ready, own.ahead_ms) = (self.clock.wall(), is_ready, ahead_ms);
+            own.stamped_through = self.clock.floor();
             serde_json::to_vec(&*own).expect("a heartbeat has only string keys")
         };
         match control.compare_and_swap(&key, expected, body.into()).await {
@@ -286,10 +341,10 @@ impl Nodes {
     }
 
     /// Reads all heartbeats and notes what they say of the clocks.
-    async fn read(&self, now: Instant) -> Result<Vec<(String, Version, Heartbeat)>, StoreError> {
+    async fn read(&self) -> Result<Vec<(String, Version, Heartbeat)>, StoreError> {
         let Some(control) = &self.control else { return Ok(Vec::new()) };
         let documents = control.peek_all("node/").await?;
-        let read_at = clock::now();
+        let (read_at, now) = (self.clock.wall(), self.clock.moment());
         let mut all = Vec::with_capacity(documents.len());
         for (key, document) in documents {
             let name = key.strip_prefix("node/").unwrap_or(&key).to_owned();
@@ -311,7 +366,7 @@ impl Nodes {
     fn judge(&self) {
         let seen = self.seen.lock();
         let version = seen.version.unwrap_or(Version::NONE);
-        let verdict = seen.clocks.verdict(&self.name, version, Instant::now());
+        let verdict = seen.clocks.verdict(&self.name, version, self.clock.moment());
         let strayed = self.strays.swap(verdict.strays, Ordering::Relaxed);
         let (alive, agreeing) = (verdict.alive, verdict.agreeing);
         match (strayed, verdict.strays) {
@@ -327,9 +382,9 @@ impl Nodes {
     }
 }
 
-impl std::fmt::Debug for Nodes {
+impl std::fmt::Debug for Peers {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Nodes").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("Peers").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
@@ -338,12 +393,20 @@ mod tests {
     use store::{EmbeddedSettings, EmbeddedStore};
 
     use super::*;
+    use crate::test_clock::{TestClock, TestEntropy};
 
     fn identity(name: &str) -> Identity {
-        Identity { name: name.into(), url: format!("http://{name}"), roles: Roles::ALL }
+        Identity { name: name.into(), url: format!("http://{name}"), roles: Vec::new() }
     }
 
-    fn states(nodes: &Nodes) -> Vec<(String, &'static str)> {
+    async fn join(
+        control: Arc<dyn ControlStore>,
+        identity: Identity,
+    ) -> Result<Arc<Peers>, JoinError> {
+        Peers::join(control, TestClock::new().node(), &TestEntropy, identity).await
+    }
+
+    fn states(nodes: &Peers) -> Vec<(String, &'static str)> {
         nodes.list().into_iter().map(|node| (node.node, node.state)).collect()
     }
 
@@ -352,13 +415,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = EmbeddedStore::open(folder.path(), EmbeddedSettings::default()).unwrap();
         let control: Arc<dyn ControlStore> = store;
-        let a = Nodes::join(Arc::clone(&control), identity("a")).await.unwrap();
+        let a = join(Arc::clone(&control), identity("a")).await.unwrap();
         let beating = tokio::spawn(Arc::clone(&a).beat(|| true));
-        let b = Nodes::join(Arc::clone(&control), identity("b")).await.unwrap();
+        let b = join(Arc::clone(&control), identity("b")).await.unwrap();
         let beating_b = tokio::spawn(Arc::clone(&b).beat(|| true));
         assert_eq!(states(&b), [("a".into(), "alive"), ("b".into(), "alive")]);
 
-        let namesake = Nodes::join(Arc::clone(&control), identity("a")).await;
+        let namesake = join(Arc::clone(&control), identity("a")).await;
         assert!(namesake.is_err(), "two nodes of one name");
 
         a.leave().await;
@@ -366,13 +429,13 @@ mod tests {
         tokio::time::sleep(BEAT * 3).await;
         assert_eq!(states(&b), [("a".into(), "left"), ("b".into(), "alive")]);
         // Its name is free at once.
-        Nodes::join(Arc::clone(&control), identity("a")).await.unwrap();
+        join(Arc::clone(&control), identity("a")).await.unwrap();
         beating_b.abort();
     }
 
     #[tokio::test]
     async fn a_node_of_its_own_is_alive_and_right() {
-        let alone = Nodes::alone(identity("a"));
+        let alone = Peers::alone(TestClock::new().node(), &TestEntropy, identity("a"));
         assert_eq!(states(&alone), [("a".into(), "alive")]);
         assert!(!alone.clock_strays() && alone.list()[0].ready);
     }

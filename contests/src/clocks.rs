@@ -6,20 +6,15 @@
 //! the others how far they are ahead of it, so both sides of a difference know of it.
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
-    time::{Duration, Instant},
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
 };
 
-use ballot::Timestamp;
+use ballot::{
+    Moment, Timestamp,
+    timing::{CLOCK_STRAY_MAX, CLOCK_WINDOW, PEER_ALIVE},
+};
 use store::Version;
-
-/// A clock strays when it lies further from its peers' (DESIGN: Time).
-pub(crate) const STRAY_MAX: Duration = Duration::from_secs(2);
-/// A peer lives when it was seen to beat within this time.
-pub(crate) const ALIVE: Duration = Duration::from_secs(5);
-/// How long a measured difference is believed. A beat is mostly read a moment after it was
-/// written; the best of some seconds comes close to the true difference.
-const WINDOW: Duration = Duration::from_secs(10);
 
 /// A peer's heartbeat, as it was read.
 pub(crate) struct Beat<'a> {
@@ -35,16 +30,16 @@ pub(crate) struct Beat<'a> {
 /// What this node knows of its peers' clocks.
 #[derive(Debug, Default)]
 pub(crate) struct Clocks {
-    peers: HashMap<String, Peer>,
+    peers: BTreeMap<String, Peer>,
 }
 
 #[derive(Debug)]
 struct Peer {
     version: Version,
     /// When it was last seen to beat: two reads with different versions.
-    beat_seen: Option<Instant>,
+    beat_seen: Option<Moment>,
     /// How far it is ahead, at least, in milliseconds, and when that was measured.
-    ahead_ms: VecDeque<(Instant, i64)>,
+    ahead_ms: VecDeque<(Moment, i64)>,
     /// How often it was seen to beat since [`Clocks::ask`].
     beats: u32,
     we_are_ahead_ms: i64,
@@ -64,7 +59,7 @@ pub(crate) struct Verdict {
 
 impl Clocks {
     /// Takes a peer's beat into account. `read_at` is this node's time after the read.
-    pub(crate) fn observe(&mut self, beat: &Beat<'_>, read_at: Timestamp, now: Instant) {
+    pub(crate) fn observe(&mut self, beat: &Beat<'_>, read_at: Timestamp, now: Moment) {
         let peer = self.peers.entry(beat.node.to_owned()).or_insert_with(|| Peer {
             version: beat.version,
             beat_seen: None,
@@ -82,7 +77,7 @@ impl Clocks {
         peer.we_are_ahead_ms = beat.we_are_ahead_ms;
         let ahead = (beat.beat_at.as_micros() - read_at.as_micros()) / 1_000;
         peer.ahead_ms.push_back((now, ahead));
-        while peer.ahead_ms.front().is_some_and(|(at, _)| now.duration_since(*at) > WINDOW) {
+        while peer.ahead_ms.front().is_some_and(|(at, _)| now.since(*at) > CLOCK_WINDOW) {
             peer.ahead_ms.pop_front();
         }
     }
@@ -95,7 +90,7 @@ impl Clocks {
     /// Whether there are peers, and each has said how far this node is ahead. A beat that is seen
     /// after [`Clocks::ask`] was written after this node's; the peer has read then, and its next beat
     /// says what it found.
-    pub(crate) fn have_answered(&self, now: Instant) -> bool {
+    pub(crate) fn have_answered(&self, now: Moment) -> bool {
         let mut alive = self.peers.values().filter(|peer| peer.is_alive(now)).peekable();
         alive.peek().is_some() && alive.all(|peer| peer.beats >= 2)
     }
@@ -114,19 +109,19 @@ impl Clocks {
     }
 
     /// Whether a peer lives, as far as this node has seen.
-    pub(crate) fn is_alive(&self, node: &str, now: Instant) -> bool {
+    pub(crate) fn is_alive(&self, node: &str, now: Moment) -> bool {
         self.peers.get(node).is_some_and(|peer| peer.is_alive(now))
     }
 
     /// How long ago a peer was last seen to beat.
-    pub(crate) fn beat_ago(&self, node: &str, now: Instant) -> Option<Duration> {
-        self.peers.get(node)?.beat_seen.map(|seen| now.duration_since(seen))
+    pub(crate) fn beat_ago(&self, node: &str, now: Moment) -> Option<Duration> {
+        self.peers.get(node)?.beat_seen.map(|seen| now.since(seen))
     }
 
     /// Judges this node's clock. Of two camps the larger is right; of two equal ones that with the
     /// node that has beaten most often: one that was started with a wrong clock yields to those
     /// that were there before.
-    pub(crate) fn verdict(&self, own: &str, own_version: Version, now: Instant) -> Verdict {
+    pub(crate) fn verdict(&self, own: &str, own_version: Version, now: Moment) -> Verdict {
         let alive = self.peers.iter().filter(|(_, peer)| peer.is_alive(now));
         let (with, against): (Vec<_>, Vec<_>) = alive.partition(|(_, peer)| peer.agrees());
         let ours = oldest(&with).into_iter().chain([(own_version, own)]).max();
@@ -146,8 +141,8 @@ fn oldest<'a>(camp: &[(&'a String, &Peer)]) -> Option<(Version, &'a str)> {
 }
 
 impl Peer {
-    fn is_alive(&self, now: Instant) -> bool {
-        !self.leaving && self.beat_seen.is_some_and(|seen| now.duration_since(seen) < ALIVE)
+    fn is_alive(&self, now: Moment) -> bool {
+        !self.leaving && self.beat_seen.is_some_and(|seen| now.since(seen) < PEER_ALIVE)
     }
 
     fn ahead_ms(&self) -> i64 {
@@ -156,7 +151,7 @@ impl Peer {
 
     fn agrees(&self) -> bool {
         let most = self.ahead_ms().max(self.we_are_ahead_ms);
-        most <= STRAY_MAX.as_millis() as i64
+        most <= CLOCK_STRAY_MAX.as_millis() as i64
     }
 }
 
@@ -166,7 +161,6 @@ mod tests {
 
     /// Nodes with clocks of their own, over a store that takes its time.
     struct World {
-        start: Instant,
         nodes: Vec<SimulatedNode>,
     }
 
@@ -177,6 +171,10 @@ mod tests {
         clocks: Clocks,
         version: u64,
         beat: Option<(u64, i64, BTreeMap<String, i64>)>,
+    }
+
+    fn at(second: u64) -> Moment {
+        Moment::after_origin(Duration::from_secs(second))
     }
 
     const EPOCH_MS: i64 = 1_800_000_000_000;
@@ -191,7 +189,7 @@ mod tests {
                 version: 0,
                 beat: None,
             };
-            Self { start: Instant::now(), nodes: nodes.iter().enumerate().map(node).collect() }
+            Self { nodes: nodes.iter().enumerate().map(node).collect() }
         }
 
         /// Beats every second; what is written is read `delay_ms` later.
@@ -203,7 +201,7 @@ mod tests {
                     let ahead = node.clocks.ahead_ms();
                     node.beat = Some((node.version, true_ms + node.offset_ms, ahead));
                 }
-                let now = self.start + Duration::from_secs(second);
+                let now = at(second);
                 let beats: Vec<_> =
                     self.nodes.iter().map(|n| (n.name.clone(), n.beat.clone())).collect();
                 for node in self.nodes.iter_mut().filter(|node| node.joined_s <= second) {
@@ -227,7 +225,7 @@ mod tests {
         }
 
         fn strays(&self, at_s: u64) -> Vec<bool> {
-            let now = self.start + Duration::from_secs(at_s);
+            let now = at(at_s);
             let verdict = |node: &SimulatedNode| {
                 node.clocks.verdict(&node.name, Version(node.version), now).strays
             };
@@ -265,7 +263,7 @@ mod tests {
         let mut world = World::new(&[(0, 0), (100, 0), (5_000, 10)]);
         world.run(0, 11, 20);
         let newcomer = |world: &mut World, second: u64| {
-            let now = world.start + Duration::from_secs(second);
+            let now = at(second);
             let clocks = &mut world.nodes[2].clocks;
             if second == 10 {
                 clocks.ask();
@@ -304,6 +302,6 @@ mod tests {
         let mut world = World::new(&[(0, 0), (60_000, 0)]);
         world.run(0, 5, 10);
         assert_eq!(world.strays(5).iter().filter(|strays| **strays).count(), 1);
-        assert_eq!(world.strays(5 + ALIVE.as_secs()), [false; 2]);
+        assert_eq!(world.strays(5 + PEER_ALIVE.as_secs()), [false; 2]);
     }
 }

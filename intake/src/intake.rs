@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use ballot::limits;
+use ballot::{Entropy, NodeClock, limits};
 use store::{BallotStore, StoreError};
 use tokio::sync::Notify;
 
@@ -85,22 +85,28 @@ pub struct Intake {
     pub(crate) store: Arc<dyn BallotStore>,
     pub(crate) settings: IntakeSettings,
     pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) clock: Arc<NodeClock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
     waiting_ballots: AtomicUsize,
     draining: AtomicBool,
     drained: Notify,
 }
 
 impl Intake {
-    /// A data plane over a store.
+    /// A data plane over a store, with the node's clock, and random bytes for batch ids.
     pub fn new(
         store: Arc<dyn BallotStore>,
         settings: IntakeSettings,
         observer: Arc<dyn Observer>,
+        clock: Arc<NodeClock>,
+        entropy: Arc<dyn Entropy>,
     ) -> Arc<Self> {
         Arc::new(Self {
             store,
             settings,
             observer,
+            clock,
+            entropy,
             waiting_ballots: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
             drained: Notify::new(),

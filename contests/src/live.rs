@@ -2,19 +2,18 @@
 
 use std::{
     collections::HashMap,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
 };
 
 use ballot::{
-    Admission, ChannelNumber, Choice, ChoiceNumber, Contest, ContestKey, Hours, Phase, Policy,
-    ResultsVisibility, Slug, Timestamp,
+    Admission, ChannelNumber, Choice, ChoiceNumber, Contest, ContestKey, Destination, Hours,
+    Moment, Phase, Policy, ResultsVisibility, Slug, Timestamp,
 };
 use bytes::Bytes;
-use intake::Destination;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use store::Version;
 
-use super::Etag;
+use crate::documents::{self, Channel, Etag};
 
 /// A contest with everything that a ballot needs, looked up once.
 #[derive(Debug)]
@@ -34,17 +33,12 @@ pub struct LiveContest {
     choices: HashMap<Slug, ChoiceNumber>,
     versions: (Version, Version),
     is_restricted: bool,
-    /// When the last serial read of its definition began, by the clock of [`super::Contests`].
-    pub(super) settled_at_us: AtomicU64,
-}
-
-/// A gateway's channel.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Channel {
-    /// Its name, such as `sms`.
-    pub channel: Slug,
-    /// BLAKE3 of its key: a key is 32 random bytes, so nothing slower is needed.
-    pub(crate) key_hash: [u8; 32],
+    /// When the last serial read of its definition began, in [`Moment::as_micros`].
+    settled_at_us: AtomicU64,
+    /// Its counts are final: nothing that is recorded now will ever be counted.
+    is_final: AtomicBool,
+    /// Its counts row's `counted_through`, in microseconds since 1970; 0 before the first.
+    counted_through: AtomicI64,
 }
 
 /// The definition as the public sees it.
@@ -61,14 +55,14 @@ struct PublicContest<'a> {
 }
 
 impl LiveContest {
-    pub(super) fn new(
+    pub(crate) fn new(
         slug: Slug,
         contest: Contest,
         key: ContestKey,
         channels: Vec<Channel>,
         versions: (Version, Version),
     ) -> Self {
-        let public = super::written(&PublicContest {
+        let public = documents::written(&PublicContest {
             contest: &slug,
             title: &contest.title,
             opens_at: contest.hours.opens_at,
@@ -89,6 +83,8 @@ impl LiveContest {
             versions,
             is_restricted: false,
             settled_at_us: AtomicU64::new(0),
+            is_final: AtomicBool::new(false),
+            counted_through: AtomicI64::new(0),
         }
     }
 
@@ -119,7 +115,7 @@ impl LiveContest {
 
     /// The same contest, refusing what either its own hours or `hours` refuse; to be read again at
     /// the next refresh. One that is not open yet does not open. Looks the same from outside.
-    pub(super) fn restricted_to(&self, hours: Hours, now: Timestamp) -> Self {
+    pub(crate) fn restricted_to(&self, hours: Hours, now: Timestamp) -> Self {
         let mut contest = self.contest.clone();
         contest.hours.closes_at = match contest.hours.phase(now) {
             Phase::Draft => contest.hours.opens_at,
@@ -129,17 +125,47 @@ impl LiveContest {
         let mut restricted = Self::new(self.slug.clone(), contest, key, channels, self.versions);
         restricted.public = self.public.clone();
         restricted.is_restricted = true;
-        restricted.settled_at_us = self.settled_at_us.load(Ordering::Acquire).into();
+        restricted.inherit(self);
         restricted
     }
 
     /// Whether it refuses more than its definition does, until that is read again.
-    pub(super) fn is_restricted(&self) -> bool {
+    pub(crate) fn is_restricted(&self) -> bool {
         self.is_restricted
     }
 
     /// Whether these are the documents' versions, and nothing is restricted meanwhile.
-    pub(super) fn is_current(&self, versions: (Version, Version)) -> bool {
+    pub(crate) fn is_current(&self, versions: (Version, Version)) -> bool {
         self.versions == versions && !self.is_restricted
+    }
+
+    /// When the last serial read of its definition began.
+    pub(crate) fn settled_at(&self) -> Moment {
+        Moment::from_micros(self.settled_at_us.load(Ordering::Acquire))
+    }
+
+    pub(crate) fn set_settled_at(&self, moment: Moment) {
+        self.settled_at_us.store(moment.as_micros(), Ordering::Release);
+    }
+
+    /// Whether its counts are final, as far as this node has read.
+    pub fn is_final(&self) -> bool {
+        self.is_final.load(Ordering::Acquire)
+    }
+
+    /// How far it has been counted, as far as this node has read.
+    pub(crate) fn counted_through(&self) -> Timestamp {
+        Timestamp::from_micros(self.counted_through.load(Ordering::Acquire))
+    }
+
+    pub(crate) fn set_counted(&self, through: Timestamp, is_final: bool) {
+        self.counted_through.fetch_max(through.as_micros(), Ordering::AcqRel);
+        self.is_final.fetch_or(is_final, Ordering::AcqRel);
+    }
+
+    /// Takes over what is known of the same contest besides its documents.
+    pub(crate) fn inherit(&self, before: &Self) {
+        self.set_settled_at(before.settled_at());
+        self.set_counted(before.counted_through(), before.is_final());
     }
 }

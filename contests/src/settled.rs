@@ -8,9 +8,7 @@
 
 use std::time::Duration;
 
-use ballot::{Hours, Phase, Slug, Timestamp};
-
-use super::REFRESH;
+use ballot::{Hours, Phase, Slug, Timestamp, timing::REFRESH};
 
 /// How often a draft is read serially, at least and at most. Nobody votes in it: a change that is
 /// finished late harms no ballot, but an administrator should not meet it after hours.
@@ -18,7 +16,7 @@ const DRAFT_SECONDS: std::ops::Range<u64> = 15..30;
 
 /// Whether a look is enough for a contest that was last read serially `age` ago. `close_margin` is how
 /// long after its beginning a change is known to every node.
-pub(super) fn may_peek(
+pub(crate) fn may_peek(
     slug: &Slug,
     hours: Hours,
     age: Duration,

@@ -52,24 +52,27 @@ const TRIES: usize = 3;
 
 /// A moment of a contest's counting.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Point {
-    pub(crate) counted_through: Timestamp,
-    pub(crate) ballots: BallotCounts,
+pub struct Point {
+    /// Of the row.
+    pub counted_through: Timestamp,
+    /// What had become of the recorded ballots by then.
+    pub ballots: BallotCounts,
     /// Counted votes, in the order of [`Series::channels`]; fewer where one is newer.
-    pub(crate) channels: Vec<u64>,
+    pub channels: Vec<u64>,
 }
 
 /// All that is known of how the counts grew.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Series {
-    pub(crate) channels: Vec<String>,
+pub struct Series {
+    /// Their names.
+    pub channels: Vec<String>,
     /// By time, each once.
-    pub(crate) points: Vec<Point>,
+    pub points: Vec<Point>,
 }
 
 impl Series {
     /// Ballots recorded a second in the stretch that ends with the point; none for the first.
-    pub(crate) fn votes_per_second(&self, n: usize) -> Option<f64> {
+    pub fn votes_per_second(&self, n: usize) -> Option<f64> {
         let (before, point) = (self.points.get(n.checked_sub(1)?)?, self.points.get(n)?);
         let seconds = point.counted_through.since(before.counted_through).as_secs_f64();
         let votes = point.ballots.recorded.saturating_sub(before.ballots.recorded);
@@ -147,11 +150,11 @@ struct Open {
 
 /// Notes published rows, beside the tally.
 #[derive(Clone, Debug)]
-pub(crate) struct Recorder(mpsc::Sender<Arc<Counts>>);
+pub struct Recorder(mpsc::Sender<Arc<Counts>>);
 
 impl Recorder {
     /// Starts noting, on the present runtime. It ends with the last clone.
-    pub(crate) fn start(control: Arc<dyn ControlStore>) -> Self {
+    pub fn start(control: Arc<dyn ControlStore>) -> Self {
         let (sender, mut receiver) = mpsc::channel::<Arc<Counts>>(WAITING_MAX);
         tokio::spawn(async move {
             let mut writer = Writer { control, open: HashMap::new() };
@@ -163,7 +166,7 @@ impl Recorder {
     }
 
     /// Notes a row, if there is room; never waits.
-    pub(crate) fn note(&self, counts: &Arc<Counts>) {
+    pub fn note(&self, counts: &Arc<Counts>) {
         let _ = self.0.try_send(Arc::clone(counts));
     }
 }
@@ -232,8 +235,8 @@ fn key(contest: &Slug, ring: usize, stretch: i64) -> String {
 }
 
 /// The series of a contest, from all its rings.
-pub(crate) async fn load(control: &dyn ControlStore, contest: &Slug) -> Result<Series, StoreError> {
-    let documents = control.list(&format!("series/{contest}/")).await?;
+pub async fn load(control: &dyn ControlStore, contest: &Slug) -> Result<Series, StoreError> {
+    let documents = control.peek_all(&format!("series/{contest}/")).await?;
     // One that another version wrote otherwise says nothing to this one.
     let parts = documents.iter().filter_map(|(_, document)| Part::read(&document.body));
     Ok(union(parts))

@@ -1,0 +1,57 @@
+//! Whether a ballot may be taken for a contest, as far as this node knows.
+
+use ballot::{Hours, Phase, Stamp};
+
+use crate::{contests::Contests, live::LiveContest, peers::Peers};
+
+/// Why a ballot is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotAdmitted {
+    /// This node does not know what time it is. Another may.
+    #[error("this node's clock is wrong")]
+    ClockStrays,
+    /// This node could not read for too long whether the contest is open. Another may have.
+    #[error("this node does not know the contest's hours")]
+    HoursInDoubt,
+    /// It is not open then, for good.
+    #[error("the contest is not open")]
+    NotOpen(Hours),
+}
+
+impl Contests {
+    /// Whether a ballot with this stamp may be taken. The stamp must have been taken *before* the
+    /// contest was looked up: a close by hand relies on that order.
+    pub fn admits(
+        &self,
+        live: &LiveContest,
+        stamp: &Stamp,
+        peers: &Peers,
+    ) -> Result<(), NotAdmitted> {
+        let hours = live.contest.hours;
+        // First, for it is certain: whatever time this node takes it for, nobody counts any more.
+        if live.is_final() {
+            return Err(NotAdmitted::NotOpen(hours));
+        }
+        if stamp.is_behind || peers.disagree() {
+            return Err(NotAdmitted::ClockStrays);
+        }
+        if self.hours_in_doubt(live, stamp) {
+            return Err(NotAdmitted::HoursInDoubt);
+        }
+        if hours.contain(stamp.recorded_at) { Ok(()) } else { Err(NotAdmitted::NotOpen(hours)) }
+    }
+
+    /// Whether the contest may have been opened or closed elsewhere without this node's knowing: a
+    /// draft, or a contest without a set end, that was not read for too long. A look at it does not
+    /// count for the latter: it does not show a close that is half done.
+    pub(crate) fn hours_in_doubt(&self, live: &LiveContest, stamp: &Stamp) -> bool {
+        let Some(age_max) = self.pace.definition_age_max else { return false };
+        let hours = live.contest.hours;
+        match hours.phase(stamp.recorded_at) {
+            Phase::Draft => self.age_at(stamp.moment) > ballot::timing::REFRESH * 2,
+            Phase::Open | Phase::Closed => {
+                hours.closes_at.is_none() && stamp.moment.since(live.settled_at()) > age_max
+            }
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! The documents that say what a contest is, as they lie in the control store.
+//!
+//! Three a contest: `contest/{slug}` (definition; its version is the `ETag`), `key/{slug}` (the
+//! pseudonyms' key, so that it can be destroyed alone) and `channels/{slug}`.
+
+use std::fmt;
+
+use ballot::{Contest, CountsStatus, Slug, Timestamp};
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use store::{StoreError, Version};
+
+/// The document `contest/{slug}`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct ContestDocument {
+    pub(crate) definition: serde_json::Value,
+    /// Hours that `open` and `close` have set: a definition without hours leaves them.
+    #[serde(default)]
+    pub(crate) opened_by_hand: bool,
+    #[serde(default)]
+    pub(crate) closed_by_hand: bool,
+}
+
+impl ContestDocument {
+    /// The definition, if this version can read it.
+    pub(crate) fn contest(&self, slug: &Slug) -> Result<Contest, StoreError> {
+        let text = self.definition.to_string();
+        Contest::from_json(text.as_bytes()).map_err(|error| corrupt(slug, error))
+    }
+}
+
+/// The document `key/{slug}`.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct KeyDocument {
+    pub(crate) key: [u8; 32],
+}
+
+/// The document `channels/{slug}`; a channel's number is its position plus one, for ever.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct ChannelsDocument {
+    pub(crate) channels: Vec<Channel>,
+}
+
+/// A gateway's channel.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Channel {
+    /// Its name, such as `sms`.
+    pub channel: Slug,
+    /// BLAKE3 of its key: a key is 32 random bytes, so nothing slower is needed.
+    pub(crate) key_hash: [u8; 32],
+}
+
+/// What a node must know of a counts row, whatever else stands in it.
+#[derive(Deserialize)]
+pub(crate) struct CountedSoFar {
+    pub(crate) status: CountsStatus,
+    pub(crate) counted_through: Timestamp,
+}
+
+/// A definition's version, as HTTP writes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Etag(pub(crate) Version);
+
+impl fmt::Display for Etag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\"", self.0.0)
+    }
+}
+
+pub(crate) fn key(kind: &str, slug: &Slug) -> String {
+    format!("{kind}/{slug}")
+}
+
+/// Whose document it is; `None` for a path that is no contest's.
+pub(crate) fn slug_of(path: &str) -> Option<Slug> {
+    path.split_once('/').and_then(|(_, slug)| slug.parse().ok())
+}
+
+pub(crate) fn parse<T: serde::de::DeserializeOwned>(
+    slug: &Slug,
+    body: &[u8],
+) -> Result<T, StoreError> {
+    serde_json::from_slice(body).map_err(|error| corrupt(slug, error))
+}
+
+pub(crate) fn corrupt(slug: &Slug, error: impl fmt::Display) -> StoreError {
+    StoreError::Corrupt(format!("the documents of contest {slug}: {error}").into())
+}
+
+pub(crate) fn written(document: &impl Serialize) -> Bytes {
+    serde_json::to_vec(document).expect("a document of ours has only string keys").into()
+}
