@@ -15,7 +15,7 @@ fn ballot_id(time: Timestamp, n: u8) -> String {
 }
 
 fn now() -> Timestamp {
-    landslide::clock::now()
+    crate::node::now()
 }
 
 fn cast(node: &Node, contest: &str, body: &Value) -> Reply {

@@ -45,7 +45,7 @@ fn the_examples_of_the_guide_run_and_their_votes_are_counted() {
 fn the_python_example_repeats_a_ballot_that_it_left() {
     let (folder, node) = fresh();
     node.contest("tv", serde_json::json!({}));
-    let id = ballot::BallotId::new(landslide::clock::now(), [7; 10]).to_string();
+    let id = ballot::BallotId::new(crate::node::now(), [7; 10]).to_string();
     let device = "11111111-2222-4333-8444-555555555555";
     let kept = serde_json::json!({
         format!("{}/v1/contests/tv/ballots", node.url): {

@@ -19,7 +19,7 @@ fn key(node: &Node, contest: &str, channel: &str) -> String {
 fn line(n: u32, choice: &str) -> Value {
     let mut random = [0; 10];
     random[6..].copy_from_slice(&n.to_be_bytes());
-    let id = BallotId::new(landslide::clock::now(), random);
+    let id = BallotId::new(crate::node::now(), random);
     json!({"ballot_id": id.to_string(), "voter": format!("+41{n}"), "choice": choice, "channel": "sms"})
 }
 

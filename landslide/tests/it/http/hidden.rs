@@ -52,7 +52,7 @@ fn cast(node: &Node) {
         for _ in 0..votes {
             id += 1;
             let chance = id.to_be_bytes()[6..].try_into().unwrap();
-            let ballot_id = ballot::BallotId::new(landslide::clock::now(), chance);
+            let ballot_id = ballot::BallotId::new(crate::node::now(), chance);
             let line = json!({"ballot_id": ballot_id.to_string(), "choice": choice,
                 "voter": format!("voter {id}"), "channel": "sms"});
             lines += &format!("{line}\n");

@@ -150,10 +150,10 @@ fn assets_are_kept_for_ever_under_their_version() {
 #[test]
 fn the_servers_time_is_told_and_never_kept() {
     let (_folder, node) = fresh();
-    let before = landslide::clock::now();
+    let before = crate::node::now();
     let reply = node.get("/v1/time");
     let now: ballot::Timestamp = reply.json()["now"].as_str().unwrap().parse().unwrap();
-    assert!(before <= now && now <= landslide::clock::now());
+    assert!(before <= now && now <= crate::node::now());
     assert_eq!(reply.header("cache-control").unwrap(), "no-store");
 }
 

@@ -103,7 +103,7 @@ fn a_session_tells_itself_and_ends() {
 fn what_is_no_session_admits_nobody() {
     let (_folder, node) = fresh();
     let (cookie, _) = signed_in(&node);
-    let now = landslide::clock::now().as_micros() / 1_000_000;
+    let now = crate::node::now().as_micros() / 1_000_000;
     let status = |node: &Node, cookie: &str| {
         node.request("GET", "/v1/admin/contests").header("Cookie", cookie).send().status
     };
