@@ -175,8 +175,12 @@ impl Contests {
         slug: &str,
         is_enough: impl Fn(&LiveContest) -> bool,
     ) -> Result<Option<Arc<LiveContest>>, StoreAway> {
+        let known = self.get(slug);
+        if known.as_deref().is_some_and(|live| !self.is_shared() || is_enough(live)) {
+            return Ok(known);
+        }
         let asked = self.clock.moment();
-        if self.is_shared() && !self.get(slug).as_deref().is_some_and(is_enough) {
+        if self.is_shared() {
             self.read_after(asked).await;
         }
         let snapshot = self.snapshot.load();

@@ -27,6 +27,10 @@ use crate::{
 /// sooner, mostly: all nodes would leave their balancer at once, and nothing would be better.
 const STORE_AWAY: Duration = Duration::from_secs(5);
 
+/// A node that has not beaten for this long is not ready: the others take it for dead, and its own
+/// judgement of its clock is old. Beats are changes, which a troubled store answers later than reads.
+const BEAT_MISSED: Duration = Duration::from_secs(15);
+
 /// One node: its stores, its planes, its limits.
 pub struct Node {
     pub(crate) contests: Arc<Contests>,
@@ -98,7 +102,7 @@ impl Node {
             Some(NotReady::Leaving)
         } else if self.peers.clock_strays() {
             Some(NotReady::ClockStrays)
-        } else if self.contests.age().max(self.peers.age()) > STORE_AWAY {
+        } else if self.contests.age() > STORE_AWAY || self.peers.age() > BEAT_MISSED {
             Some(NotReady::StoreAway)
         } else {
             None
