@@ -18,6 +18,7 @@ import socket
 import time
 
 from rig import counts
+from rig.ballots import ballot
 from rig.node import Node
 from rig.options import bug, parser
 from rig.verdict import ROOT, CouldNotCheck, Red, folder, run, say
@@ -56,17 +57,6 @@ def parse():
     return options.parse_args()
 
 
-def uuid(rng, version, milliseconds=None):
-    """RFC 9562: version 4, or 7 with its time."""
-    bits = rng.getrandbits(128)
-    if milliseconds is not None:
-        bits = milliseconds << 80 | bits & (1 << 80) - 1
-    bits = bits & ~(0xF << 76) | version << 76
-    bits = bits & ~(0x3 << 62) | 0x2 << 62
-    text = f"{bits:032x}"
-    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
-
-
 class Client:
     """One connection that is kept while it lasts."""
 
@@ -80,11 +70,8 @@ class Client:
 
     def cast_all(self, ballots):
         for choice in ballots:
-            # Fixed before the first send: a retry repeats all three.
-            ballot_id = uuid(self.rng, 7, int(time.time() * 1000))
-            body = json.dumps(
-                {"ballot_id": ballot_id, "choice": choice, "device": uuid(self.rng, 4)}
-            ).encode()
+            one = ballot(choice, self.rng)
+            body, ballot_id = json.dumps(one).encode(), one["ballot_id"]
             self.until_acknowledged(body, ballot_id)
             self.acknowledged[choice] = self.acknowledged.get(choice, 0) + 1
             if self.rng.random() < self.options.duplicates:

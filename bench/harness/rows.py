@@ -10,9 +10,9 @@ import pathlib
 import subprocess
 import sys
 import time
-import uuid
 
 from harness import load, servers
+from rig.ballots import ballot
 from rig.calls import TOKEN
 from rig.load import CONTEST
 
@@ -145,14 +145,7 @@ def disk(plan, _):
 def first_acknowledgement(address, started):
     """Seconds from the start of the process until a ballot is acknowledged."""
     connection = http.client.HTTPConnection(address, timeout=60)
-    now = int(time.time() * 1_000)
-    random = uuid.uuid4().int
-    ballot_id = uuid.UUID(
-        int=now << 80 | 7 << 76 | random & 0xFFF << 64 | 0b10 << 62 | random >> 66
-    )
-    body = json.dumps(
-        {"ballot_id": str(ballot_id), "choice": "series-00", "device": str(uuid.uuid4())}
-    )
+    body = json.dumps(ballot("series-00"))
     path = f"/v1/contests/{CONTEST}/ballots"
     while True:
         connection.request("POST", path, body, {"Content-Type": "application/json"})
