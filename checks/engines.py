@@ -1,348 +1,172 @@
-"""Real store engines as processes of a check: Apache Cassandra and DynamoDB Local, from their own
-jars. Fetched once with Maven into the user's cache, ended by their process ids."""
+#!/usr/bin/env python3
+"""Runs a command with real store engines beside it, and ends them afterwards.
 
-import ctypes
-import hashlib
+    checks/engines.py --cassandra 1 --dynamodb -- cargo test -p store --features cql,dynamodb
+    checks/engines.py --cassandra 3 -- target/debug/landslide serve ...
+    checks/engines.py --cassandra 3 -- sleep infinity      engines to play with; Ctrl-C ends them
+    checks/engines.py --fetch                              only fetches the jars
+
+The command finds them in its environment:
+
+    LANDSLIDE_TEST_CQL               host:port[,host:port..] of Cassandra
+    LANDSLIDE_TEST_CQL_REPLICATION   how many nodes there are
+    LANDSLIDE_TEST_CQL_TLS           host:port[,host:port..] of the same, encrypted; they ask
+                                     clients for a certificate
+    LANDSLIDE_TEST_CQL_CERTIFICATES  a folder with ca.pem, client.pem and client-key.pem
+    LANDSLIDE_TEST_DYNAMODB          http://127.0.0.1:PORT
+    LANDSLIDE_TEST_ENGINES=required  a test that finds no engine fails instead of passing over it
+
+Needs Java 17, openssl and, the first time, Maven."""
+
+import argparse
 import os
 import pathlib
-import random
 import shutil
 import signal
-import socket
 import subprocess
+import sys
 import tempfile
-import time
-import urllib.error
-import urllib.request
 
-import cql
-from node import CouldNotCheck, NotStarted, free_port
-
-POMS = pathlib.Path(__file__).resolve().parent / "servers"
-# The name changes with the version in the pom file, so that an old download is not taken for it.
-ENGINES = {"cassandra": "cassandra-5.0.6", "dynamodb": "dynamodb-3.3.1"}
-# Pinned: what copies the jars is part of the recipe.
-COPY = "org.apache.maven.plugins:maven-dependency-plugin:2.8:copy-dependencies"
-PACKAGES = {"java": "openjdk-17-jre-headless", "mvn": "maven", "haproxy": "haproxy",
-            "ip": "iproute2", "openssl": "openssl"}
-CQL_PORT, CQL_TLS_PORT, GOSSIP_PORT = 9042, 9142, 7000
-# Three at once on two cores with other work; alone it is a quarter of this.
-CASSANDRA_SECONDS, DYNAMODB_SECONDS = 240, 60
-
-# What Cassandra 5 reaches into on Java 17; without these the daemon fails at its start.
-EXPORTS = """java.base/jdk.internal.misc java.base/jdk.internal.ref java.base/sun.nio.ch
-    java.management.rmi/com.sun.jmx.remote.internal.rmi java.rmi/sun.rmi.registry
-    java.rmi/sun.rmi.server java.sql/java.sql java.base/java.lang.ref
-    jdk.unsupported/sun.misc""".split()
-OPENS = """java.base/java.io java.base/java.lang java.base/java.lang.module
-    java.base/java.lang.reflect java.base/java.net java.base/java.nio java.base/java.util
-    java.base/java.util.concurrent java.base/java.util.concurrent.atomic
-    java.base/jdk.internal.loader java.base/jdk.internal.math java.base/jdk.internal.module
-    java.base/jdk.internal.ref java.base/jdk.internal.reflect java.base/jdk.internal.util.jar
-    java.base/sun.nio.ch java.rmi/sun.rmi.transport.tcp
-    jdk.management/com.sun.management.internal""".split()
-# A few nodes that start together and know their tokens wait for nobody.
-QUICK_START = ["-Dcassandra.ring_delay_ms=2000", "-Dcassandra.skip_wait_for_gossip_to_settle=0"]
-
-# Acknowledged means fsynced: what arrives within 1 ms shares an fsync.
-DURABLE = "commitlog_sync: group\ncommitlog_sync_group_window: 1ms"
-# Cassandra's own default: acknowledged up to 10 s before the fsync.
-PERIODIC = "commitlog_sync: periodic\ncommitlog_sync_period: 10000ms"
-
-YAML = """\
-cluster_name: {cluster}
-partitioner: org.apache.cassandra.dht.Murmur3Partitioner
-num_tokens: 1
-initial_token: {token}
-# Nothing is there to be streamed when a cluster is new.
-auto_bootstrap: false
-seed_provider:
-  - class_name: org.apache.cassandra.locator.SimpleSeedProvider
-    parameters:
-      - seeds: "{seeds}"
-listen_address: {address}
-storage_port: {gossip_port}
-rpc_address: {address}
-native_transport_port: {cql_port}
-endpoint_snitch: SimpleSnitch
-{commitlog}
-commitlog_segment_size: 32MiB
-commitlog_total_space: 1GiB
-memtable_heap_space: 128MiB
-memtable_offheap_space: 128MiB
-memtable_allocation_type: heap_buffers
-file_cache_size: 32MiB
-key_cache_size: 8MiB
-counter_cache_size: 4MiB
-auto_snapshot: false
-"""
-
-# A second port, encrypted, for clients that show a certificate of our authority.
-TLS_YAML = """native_transport_port_ssl: {port}
-client_encryption_options:
-  enabled: true
-  optional: false
-  require_client_auth: true
-  ssl_context_factory:
-    class_name: org.apache.cassandra.security.PEMBasedSslContextFactory
-  keystore: {certificates.node}
-  truststore: {certificates.authority}
-"""
+from rig.cassandra import CQL_PORT, CQL_TLS_PORT, Cassandra, free_network
+from rig.certificates import Certificates
+from rig.engines import ENGINES, DynamoDb, jars
+from rig.installed import need
+from rig.options import bare
+from rig.process import die_with_parent, start_together
+from rig.verdict import COULD_NOT_CHECK, CouldNotCheck, exit_when_told, say
 
 
-def need(command):
-    """The path of a program, or which package has it."""
-    path = shutil.which(command)
-    if not path:
-        package = PACKAGES.get(command, command)
-        raise CouldNotCheck(f"{command} is not installed (Debian's package {package})")
-    return path
+def parse():
+    options = bare(__doc__, "Exit code: the command's; 2 if an engine does not start.")
+    options.add_argument(
+        "--cassandra", type=int, default=0, metavar="N", help="Apache Cassandra with N nodes"
+    )
+    options.add_argument("--dynamodb", action="store_true", help="DynamoDB Local, in memory")
+    options.add_argument("--heap", default="1G", metavar="SIZE", help="of each Cassandra node [1G]")
+    options.add_argument(
+        "--quick",
+        action="store_true",
+        help="start Cassandra quicker; its code is not compiled for speed",
+    )
+    options.add_argument(
+        "--periodic",
+        action="store_true",
+        help="Cassandra acknowledges before its fsync, as is its default",
+    )
+    options.add_argument(
+        "--network",
+        metavar="127.0.X",
+        help="loopback addresses of the Cassandra nodes, .1 upwards [free ones]",
+    )
+    options.add_argument(
+        "--folder",
+        type=pathlib.Path,
+        metavar="DIR",
+        help="where the engines live; kept [a temporary one]",
+    )
+    options.add_argument("--fetch", action="store_true", help="only fetch the jars")
+    options.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND ...")
+    chosen = options.parse_args()
+    if chosen.command[:1] == ["--"]:
+        del chosen.command[0]
+    if not chosen.command and not chosen.fetch:
+        options.error("what shall run beside the engines? Write -- and a command")
+    return chosen
 
 
-def cache():
-    base = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
-    return pathlib.Path(base) / "landslide/engines"
-
-
-def jars(engine):
-    """The folder with an engine's jars; fetches them the first time."""
-    place = cache() / ENGINES[engine]
-    if place.is_dir():
-        return place
-    maven = need("mvn")
-    place.parent.mkdir(parents=True, exist_ok=True)
-    # Renamed when complete, so that a download that was cut short is not taken for good.
-    partial = pathlib.Path(tempfile.mkdtemp(prefix=f"{place.name}.partial-", dir=place.parent))
+def main(options):
+    if options.fetch:
+        for engine in ENGINES:
+            say(jars(engine))
+        return 0
+    given = options.folder
+    if given:
+        given.mkdir(parents=True, exist_ok=True)
+    folder = (given or pathlib.Path(tempfile.mkdtemp(prefix="landslide-engines-"))).resolve()
+    servers, code = [], None
     try:
-        command = [maven, "--quiet", "--batch-mode", "-f", POMS / engine / "pom.xml", COPY,
-                   f"-DoutputDirectory={partial}", "-DincludeScope=runtime"]
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                              timeout=600, check=False)
-        if done.returncode != 0 or not list(partial.glob("*.jar")):
-            raise CouldNotCheck(f"Maven could not fetch {place.name}:\n"
-                                f"{(done.stdout + done.stderr)[-2000:]}")
-        try:
-            partial.rename(place)
-        except OSError:
-            # Another run was quicker.
-            if not place.is_dir():
-                raise
+        environment = start(options, folder, servers)
+        code = command(options.command, environment)
+        return code
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    return place
+        for server in servers:
+            server.kill()
+        if not given and (code == 0 or not servers):
+            shutil.rmtree(folder, ignore_errors=True)
+        elif not given:
+            # The logs are evidence; the data is not, and it is large.
+            for data in folder.iterdir():
+                if data.is_dir():
+                    shutil.rmtree(data, ignore_errors=True)
+            print(f"engines' logs: {folder}", file=sys.stderr)
 
 
-def class_archive(library):
-    """The classes of a started node as the JVM has them in memory, so that the next start does not
-    read and check them again: it takes two thirds of the time. Made once for each Java; None where
-    that does not work, for it is no more than a convenience."""
-    java = subprocess.run([need("java"), "-version"], capture_output=True, timeout=60, check=False)
-    place = library / f"classes-{hashlib.sha256(java.stderr).hexdigest()[:12]}.jsa"
-    if place.exists():
-        return place
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="landslide-classes-"))
+def start(options, folder, servers):
+    """Starts what is wanted, all at once; gives the command's environment."""
+    environment = dict(os.environ, LANDSLIDE_TEST_ENGINES="required")
+    if options.cassandra:
+        jars("cassandra")
+        numbers = range(1, options.cassandra + 1)
+        addresses = (
+            [f"{options.network}.{last}" for last in numbers]
+            if options.network
+            else free_network(options.cassandra)
+        )
+        issued = Certificates(need("openssl"), folder / "certificates", addresses)
+        servers.extend(
+            Cassandra(
+                index,
+                addresses,
+                folder,
+                options.heap,
+                options.periodic,
+                quick=options.quick,
+                certificates=issued,
+            )
+            for index in range(options.cassandra)
+        )
+        environment["LANDSLIDE_TEST_CQL"] = ",".join(
+            f"{address}:{CQL_PORT}" for address in addresses
+        )
+        environment["LANDSLIDE_TEST_CQL_REPLICATION"] = str(options.cassandra)
+        environment["LANDSLIDE_TEST_CQL_TLS"] = ",".join(
+            f"{address}:{CQL_TLS_PORT}" for address in addresses
+        )
+        environment["LANDSLIDE_TEST_CQL_CERTIFICATES"] = str(issued.folder)
+    if options.dynamodb:
+        dynamodb = DynamoDb(folder)
+        servers.append(dynamodb)
+        environment["LANDSLIDE_TEST_DYNAMODB"] = dynamodb.url
+    if servers:
+        seconds = start_together(servers)
+        names = ", ".join(server.name for server in servers)
+        print(f"{names}: ready in {seconds:.1f} s", file=sys.stderr, flush=True)
+    return environment
+
+
+def command(words, environment):
+    """Runs it in our own process group: a Ctrl-C reaches it by itself, a SIGTERM through us."""
+    # There is one thread.
+    child = subprocess.Popen(words, env=environment, preexec_fn=die_with_parent)  # noqa: PLW1509
     try:
-        partial = folder / "classes.jsa"
-        node = Cassandra(0, free_network(1), folder, archive=f"-XX:ArchiveClassesAtExit={partial}")
-        node.start()
+        code = child.wait()
+    except BaseException:
+        child.terminate()
         try:
-            node.until_ready(CASSANDRA_SECONDS)
-            node.stop(120)
-        finally:
-            node.kill()
-        # Into the library's folder in one step: other runs look for it there.
-        beside = library / f".{folder.name}"
-        shutil.move(partial, beside)
-        beside.rename(place)
-        return place
-    except (NotStarted, CouldNotCheck, OSError):
-        return None
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def die_with_parent():
-    """Run in the child before its program: it is killed when whoever started it is gone."""
-    pr_set_pdeathsig = 1
-    ctypes.CDLL(None, use_errno=True).prctl(pr_set_pdeathsig, signal.SIGKILL)
-
-
-def sleep_in_peace():
-    """The same, for Cassandra. Its threads that have nothing to do look for work again after tens of
-    microseconds: three nodes that do nothing so take one of two cores. Woken a millisecond late at
-    most, they take a tenth of one, and what a request waits more is less than it waited for a core."""
-    die_with_parent()
-    pr_set_timerslack = 29
-    ctypes.CDLL(None, use_errno=True).prctl(pr_set_timerslack, ctypes.c_ulong(1_000_000))
-
-
-class Server:
-    """A program that may be started, killed, paused and started again; what it says is appended
-    to one log, or what it prints to `output`. Start it from the main thread: Linux ends it with the
-    thread that started it."""
-
-    before_exec = staticmethod(die_with_parent)
-
-    def __init__(self, name, folder, command, environment=None, prefix=(), output=None):
-        self.name, self.output = name, output
-        self.log = pathlib.Path(folder) / f"{name}.log"
-        self.command = [str(word) for word in (*prefix, *command)]
-        self.environment = environment
-        self.child = None
-
-    def start(self):
-        with open(self.log, "ab") as log, open(self.output or self.log, "ab") as output:
-            self.child = subprocess.Popen(
-                self.command, stdin=subprocess.DEVNULL, stdout=output, stderr=log,
-                env=self.environment, start_new_session=True, preexec_fn=self.before_exec)
-
-    def alive(self):
-        return self.child is not None and self.child.poll() is None
-
-    def signal(self, number):
-        if self.alive():
-            self.child.send_signal(number)
-
-    def kill(self):
-        """`kill -9`, and the end of it."""
-        self.signal(signal.SIGKILL)
-        if self.child:
-            self.child.wait()
-
-    def pause(self):
-        self.signal(signal.SIGSTOP)
-
-    def resume(self):
-        self.signal(signal.SIGCONT)
-
-    def stop(self, seconds=60):
-        """SIGTERM; gives the exit code, or None if it had to be killed."""
-        self.signal(signal.SIGTERM)
-        try:
-            return self.child.wait(seconds)
+            child.wait(30)
         except subprocess.TimeoutExpired:
-            self.kill()
-            return None
-
-    def tail(self, lines=30):
-        text = self.log.read_text(errors="replace") if self.log.exists() else ""
-        return "\n".join(text.splitlines()[-lines:])
-
-    def must_live(self):
-        if not self.alive():
-            code = self.child.returncode if self.child else None
-            raise NotStarted(f"{self.name} ended with {code}; its log {self.log} ends:\n"
-                             f"{self.tail()}")
-
-    def until_ready(self, seconds):
-        """Waits for it; says how many seconds that took."""
-        started = time.monotonic()
-        while not self.ready():
-            self.must_live()
-            if time.monotonic() > started + seconds:
-                raise NotStarted(f"{self.name} is not ready after {seconds} s; its log {self.log} "
-                                 f"ends:\n{self.tail()}")
-            time.sleep(0.1)
-        return time.monotonic() - started
+            child.kill()
+            child.wait()
+        raise
+    return code if code >= 0 else 128 - code
 
 
-class Cassandra(Server):
-    """One node of a cluster of `addresses`; it knows its token beforehand.
-
-    `quick`: for a node that lives a minute; its code is compiled once, and not for speed.
-    `certificates`: it also listens for encrypted connections, with these."""
-
-    before_exec = staticmethod(sleep_in_peace)
-
-    def __init__(self, index, addresses, folder, heap="1G", periodic=False, prefix=(),
-                 quick=False, archive=None, certificates=None):
-        self.address, self.peers = addresses[index], len(addresses) - 1
-        home = pathlib.Path(folder) / f"cassandra-{index + 1}"
-        home.mkdir(parents=True, exist_ok=True)
-        library = jars("cassandra")
-        if not archive and (classes := class_archive(library)):
-            archive = f"-XX:SharedArchiveFile={classes}"
-        config = home / "cassandra.yaml"
-        tls = TLS_YAML.format(port=CQL_TLS_PORT, certificates=certificates) if certificates else ""
-        config.write_text(tls + YAML.format(
-            cluster=pathlib.Path(folder).name, address=self.address, seeds=",".join(addresses),
-            token=-2**63 + index * 2**64 // len(addresses), gossip_port=GOSSIP_PORT,
-            cql_port=CQL_PORT, commitlog=PERIODIC if periodic else DURABLE))
-        command = [
-            need("java"), f"-Xms{heap}", f"-Xmx{heap}", "-XX:+UseSerialGC", "-Xss512k",
-            "-XX:-UsePerfData", *([archive] if archive else []),
-            *(["-XX:TieredStopAtLevel=1"] if quick else []),
-            "-XX:MaxDirectMemorySize=256m", "-XX:+ExitOnOutOfMemoryError",
-            "-Djdk.attach.allowAttachSelf=true", "-Djava.net.preferIPv4Stack=true",
-            "-Dio.netty.tryReflectionSetAccessible=true",
-            *(f"--add-exports={name}=ALL-UNNAMED" for name in EXPORTS),
-            *(f"--add-opens={name}=ALL-UNNAMED" for name in OPENS),
-            f"-Dcassandra.config={config.resolve().as_uri()}",
-            f"-Dcassandra.storagedir={home}", "-Dcassandra-foreground=yes",
-            f"-Dcassandra.jmx.local.port={free_port()}",
-            f"-Dlogback.configurationFile={POMS / 'cassandra/logback.xml'}", *QUICK_START,
-            "-cp", f"{library}/*", "org.apache.cassandra.service.CassandraDaemon"]
-        super().__init__(home.name, folder, command, prefix=prefix)
-
-    def ready(self):
-        """It takes queries and knows its peers."""
-        try:
-            peers = cql.query(self.address, "SELECT peer FROM system.peers_v2", CQL_PORT)
-            return len(peers) >= self.peers
-        except (OSError, cql.Refused):
-            return False
-
-
-class DynamoDb(Server):
-    """DynamoDB Local, in memory."""
-
-    def __init__(self, folder):
-        library = jars("dynamodb")
-        port = free_port()
-        self.url = f"http://127.0.0.1:{port}"
-        super().__init__("dynamodb", folder, [
-            need("java"), "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
-            f"-Djava.library.path={library}", "-cp", f"{library}/*",
-            "software.amazon.dynamodb.services.local.main.ServerRunner",
-            "-inMemory", "-disableTelemetry", "-port", port])
-
-    def ready(self):
-        try:
-            urllib.request.urlopen(self.url, timeout=5).close()
-        except urllib.error.HTTPError:
-            # A request without a signature is refused: by DynamoDB.
-            return True
-        except OSError:
-            return False
-        return True
-
-
-def free_network(nodes):
-    """A 127.0.X that nobody else's servers use."""
-    candidates = list(range(64, 250))
-    random.shuffle(candidates)
-    for third in candidates:
-        addresses = [f"127.0.{third}.{last}" for last in range(1, nodes + 1)]
-        if all(is_free(address, port) for address in addresses for port in (CQL_PORT, GOSSIP_PORT)):
-            return addresses
-    raise CouldNotCheck("no free loopback addresses for Cassandra")
-
-
-def is_free(address, port):
-    with socket.socket() as one:
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            one.bind((address, port))
-        except OSError:
-            return False
-    return True
-
-
-def start_together(servers, seconds):
-    """Starts all, waits for all; says how many seconds that took."""
-    started = time.monotonic()
-    for server in servers:
-        server.start()
-    for server in servers:
-        server.until_ready(seconds)
-    return time.monotonic() - started
+if __name__ == "__main__":
+    exit_when_told()
+    try:
+        sys.exit(main(parse()))
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
+    except (CouldNotCheck, OSError, subprocess.TimeoutExpired) as error:
+        print(f"checks/engines.py: {error}", file=sys.stderr)
+        sys.exit(COULD_NOT_CHECK)

@@ -7,11 +7,13 @@ import pathlib
 import subprocess
 import time
 
-import cluster as clusters
-import cql
-import engines
-import servers as lab
-from node import TOKEN, free_port
+from lab import servers as lab
+from rig import cql
+from rig.balancer import Balancer
+from rig.cassandra import CQL_PORT
+from rig.cluster import KEYSPACE
+from rig.load import Load
+from rig.process import environment_without_ours, free_port, start_together
 
 SHARDS = 16
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -48,14 +50,24 @@ class Side:
         self.ready_for(contest)
         folder = self.cluster.folder
         weights = ("--weights", lab.weights(folder)) if choices == "weighted" else ()
-        command = [
-            options.binary, "bench", *(word for url in self.balancers for word in ("--url", url)),
-            "--contest", contest, "--connections", connections or options.connections, "--duration",
-            f"{seconds}s", "--choices", choices, *weights, "--give-up-after", "5m", "--json",
-            *self.ending, *more]
-        environment = {**clusters.environment_without_ours(), "LANDSLIDE_ADMIN_TOKEN": TOKEN}
-        output = folder / f"{contest}-{name}.json"
-        load = engines.Server(f"bench-{name}", folder, command, environment, output=output)
+        load = Load(
+            options.binary,
+            folder,
+            self.balancers,
+            contest,
+            "--connections",
+            connections or options.connections,
+            "--duration",
+            f"{seconds}s",
+            "--choices",
+            choices,
+            *weights,
+            "--give-up-after",
+            "5m",
+            *self.ending,
+            *more,
+            name=f"bench-{contest}-{name}",
+        )
         load.start()
         kinds = {"load": [load], **self.processes()}
         # The middle of it: neither the connecting nor the end.
@@ -66,21 +78,24 @@ class Side:
         time.sleep(max(1, seconds - 3))
         used = {kind: after - before[kind] for kind, after in spent(kinds).items()}
         elapsed = time.monotonic() - began
-        load.child.wait(600)
-        if not output.read_text():
-            raise Wrong(f"{name}: the load ended without a report: {load.tail(5)}")
-        said = json.loads(output.read_text())
+        said = load.report(600)
         check, ballots = said["check"], said["ballots"]
         failed = {what: ballots[what] for what in ("refused", "unknown", "not_recorded")}
         if check["verdict"] != "equal" or any(failed.values()):
             raise Wrong(f"{name}: {check}, {failed}")
         speed = said["votes_per_second"]
         return {
-            "contest": contest, "votes_per_second": speed, "acknowledged": ballots["acknowledged"],
-            "p50_ms": said["latency_ms"]["p50"], "p99_ms": said["latency_ms"]["p99"],
-            "processor_us": {kind: round(seconds_used / elapsed / speed * 1e6, 1)
-                             for kind, seconds_used in used.items()},
-            **self.figures(contest)}
+            "contest": contest,
+            "votes_per_second": speed,
+            "acknowledged": ballots["acknowledged"],
+            "p50_ms": said["latency_ms"]["p50"],
+            "p99_ms": said["latency_ms"]["p99"],
+            "processor_us": {
+                kind: round(seconds_used / elapsed / speed * 1e6, 1)
+                for kind, seconds_used in used.items()
+            },
+            **self.figures(contest),
+        }
 
 
 class Landslide(Side):
@@ -101,21 +116,32 @@ class Landslide(Side):
 
     def processes(self):
         cluster = self.cluster
-        return {"balancers": cluster.balancers, "intakes": cluster.intakes,
-                "tallies": cluster.tallies, "cassandra": cluster.cassandras}
+        return {
+            "balancers": cluster.balancers,
+            "intakes": cluster.intakes,
+            "tallies": cluster.tallies,
+            "cassandra": cluster.cassandras,
+        }
 
     def figures(self, contest):
         """The hottest shard, in batches written over the mean."""
         address = self.cluster.cassandra_addresses[0]
         written = [0] * SHARDS
         for shard in range(SHARDS):
-            buckets = cql.query(address, f"SELECT bucket FROM {clusters.KEYSPACE}.buckets WHERE "
-                                         f"contest = '{contest}' AND shard = {shard}", seconds=30)
+            buckets = cql.query(
+                address,
+                f"SELECT bucket FROM {KEYSPACE}.buckets WHERE "
+                f"contest = '{contest}' AND shard = {shard}",
+                seconds=30,
+            )
             for (bucket,) in buckets:
                 number = int.from_bytes(bucket, "big", signed=True)
                 [[count]] = cql.query(
-                    address, f"SELECT COUNT(*) FROM {clusters.KEYSPACE}.ballots WHERE contest = "
-                             f"'{contest}' AND bucket = {number} AND shard = {shard}", seconds=30)
+                    address,
+                    f"SELECT COUNT(*) FROM {KEYSPACE}.ballots WHERE contest = "
+                    f"'{contest}' AND bucket = {number} AND shard = {shard}",
+                    seconds=30,
+                )
                 written[shard] += int.from_bytes(count, "big")
         return {"batches": sum(written), "hottest_shard": max(written) * SHARDS / sum(written)}
 
@@ -126,22 +152,28 @@ class Design(Side, contextlib.AbstractContextManager):
     def __init__(self, cluster, name):
         super().__init__(cluster)
         self.name = name
-        hosts = ",".join(f"{host}:{engines.CQL_PORT}" for host in cluster.cassandra_addresses)
+        hosts = ",".join(f"{host}:{CQL_PORT}" for host in cluster.cassandra_addresses)
         self.store = f"cql://{hosts}/{name.replace('-', '_')}"
-        self.servers = [lab.LabServer(number, self.name, self.store, cluster.folder)
-                        for number in (1, 2)]
+        self.servers = [
+            lab.LabServer(number, self.name, self.store, cluster.folder) for number in (1, 2)
+        ]
         addresses = [server.address for server in self.servers]
-        self.balancer = clusters.Balancer(
-            f"haproxy-{name}", cluster.folder, f"127.0.0.1:{free_port()}", addresses, addresses,
-            cluster.network.nets)
+        self.balancer = Balancer(
+            f"haproxy-{name}",
+            cluster.folder,
+            f"127.0.0.1:{free_port()}",
+            addresses,
+            addresses,
+            cluster.network.nets,
+        )
         self.balancers = [self.balancer.url]
 
     def __enter__(self):
         if not lab.lab("schema", self.name, self.store):
             raise Wrong(f"no schema for {self.name}")
         try:
-            engines.start_together(self.servers, lab.SERVER_SECONDS)
-            engines.start_together([self.balancer], lab.SERVER_SECONDS)
+            start_together(self.servers)
+            start_together([self.balancer])
         except BaseException:
             self.__exit__()
             raise
@@ -156,8 +188,11 @@ class Design(Side, contextlib.AbstractContextManager):
         return lab.CONTEST
 
     def processes(self):
-        return {"balancers": [self.balancer], "intakes": self.servers,
-                "cassandra": self.cluster.cassandras}
+        return {
+            "balancers": [self.balancer],
+            "intakes": self.servers,
+            "cassandra": self.cluster.cassandras,
+        }
 
 
 def turns(landslide, rows, memory):
@@ -178,19 +213,30 @@ def lab_choices():
 
 def spent(kinds):
     """Seconds of processor that the processes of each kind have used so far."""
+
     def of(process):
-        fields = pathlib.Path(f"/proc/{process.child.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        fields = (
+            pathlib.Path(f"/proc/{process.child.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        )
         return (int(fields[11]) + int(fields[12])) / TICKS
+
     return {kind: sum(map(of, processes)) for kind, processes in kinds.items()}
 
 
 def recount(cluster, contest):
     """Ballots a second of `landslide recount` straight from Cassandra, its start included."""
     command = [cluster.binary, "recount", contest, "--json"]
-    environment = {**clusters.environment_without_ours(), "LANDSLIDE_STORE": cluster.store}
+    environment = {**environment_without_ours(), "LANDSLIDE_STORE": cluster.store}
     started = time.monotonic()
-    done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, text=True,
-                          capture_output=True, timeout=600, check=False)
+    done = subprocess.run(
+        command,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        capture_output=True,
+        timeout=600,
+        check=False,
+    )
     elapsed = time.monotonic() - started
     if done.returncode != 0:
         raise Wrong(f"recount: {done.stdout[-1000:]}{done.stderr[-1000:]}")

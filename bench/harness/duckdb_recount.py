@@ -1,8 +1,9 @@
 """The same recount in DuckDB: `duckdb_recount.py BALLOTS THREADS` prints the seconds it took.
 
 Semantics of Landslide's policy `one`: rows of one ballot id are one ballot, the earliest; of a
-voter's ballots the first by (recorded_at, ballot id) counts. Rows of one ballot id have one voter and
-one choice, so any of them will do, which is faster than the earliest's. The table is in memory."""
+voter's ballots the first by (recorded_at, ballot id) counts. Rows of one ballot id have one voter
+and one choice, so any of them will do, which is faster than the earliest's. The table is in
+memory."""
 
 import sys
 import time

@@ -25,14 +25,21 @@ def summary(row, rounds):
     others = [pair[1] for pair in rounds if pair[1] is not None]
     ratios = [a / b for a, b in rounds if b is not None]
     result = {
-        "row": row.name, "what": row.ours, "against": row.other, "unit": row.unit,
-        "ours": ours, "other": others, "ratios": ratios, "target": row.target,
+        "row": row.name,
+        "what": row.ours,
+        "against": row.other,
+        "unit": row.unit,
+        "ours": ours,
+        "other": others,
+        "ratios": ratios,
+        "target": row.target,
         "ours_median": statistics.median(ours),
         "other_median": statistics.median(others) if others else None,
         "ratio_median": statistics.median(ratios) if ratios else None,
     }
     result["reached"] = row.reached and bool(
-        row.reached(result["ours_median"], result["ratio_median"]))
+        row.reached(result["ours_median"], result["ratio_median"])
+    )
     return result
 
 
@@ -40,9 +47,12 @@ def line(result):
     unit = result["unit"]
     ratios = result["ratios"]
     return [
-        result["what"], f"{spread(result['ours'], unit)} {unit}",
+        result["what"],
+        f"{spread(result['ours'], unit)} {unit}",
         f"{result['against']}: {spread(result['other'], unit)}" if result["other"] else "",
-        f"{statistics.median(ratios):.2f}x ({min(ratios):.2f} to {max(ratios):.2f})" if ratios else "",
+        f"{statistics.median(ratios):.2f}x ({min(ratios):.2f} to {max(ratios):.2f})"
+        if ratios
+        else "",
         result["target"],
         {True: "yes", False: "NO", None: ""}[result["reached"]],
     ]
@@ -56,28 +66,35 @@ def text(results):
 def aligned(lines):
     """A table whose columns stand below each other; its first line is the head."""
     widths = [max(len(cells[at]) for cells in lines) for at in range(len(lines[0]))]
-    rows = [" | ".join(cell.ljust(width) for cell, width in zip(cells, widths)).rstrip()
-            for cells in lines]
+    rows = [
+        " | ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+        for cells in lines
+    ]
     rows.insert(1, "-|-".join("-" * width for width in widths))
     return "\n".join(rows)
 
 
 def revision(root):
     command = ["git", "-C", str(root), "describe", "--always", "--dirty"]
-    return subprocess.run(command, capture_output=True, text=True).stdout.strip() or "unknown"
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"
 
 
 def save(results, folder, root, settings, prefix="", more=None):
     """Writes the text and the JSON, and gives the text; `more` is for the JSON alone."""
-    when = datetime.datetime.now(datetime.timezone.utc)
+    when = datetime.datetime.now(datetime.UTC)
     folder.mkdir(exist_ok=True)
     about = {
-        "at": f"{when:%Y-%m-%dT%H:%M:%SZ}", "revision": revision(root),
-        "processors": os.cpu_count(), "kernel": platform.release(), **settings,
+        "at": f"{when:%Y-%m-%dT%H:%M:%SZ}",
+        "revision": revision(root),
+        "processors": os.cpu_count(),
+        "kernel": platform.release(),
+        **settings,
     }
     table = "\n".join(f"{name}: {value}" for name, value in about.items()) + "\n\n" + text(results)
     stem = folder / f"{prefix}{when:%Y%m%d-%H%M%S}"
     stem.with_suffix(".txt").write_text(table + "\n")
     stem.with_suffix(".json").write_text(
-        json.dumps({**about, "rows": results, **(more or {})}, indent=1) + "\n")
+        json.dumps({**about, "rows": results, **(more or {})}, indent=1) + "\n"
+    )
     return table

@@ -41,7 +41,7 @@ def draw(rows):
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" '
         f'aria-labelledby="title">',
         '<title id="title">Acknowledged votes a second of five designs, and how many votes each '
-        'lost or counted twice under faults</title>',
+        "lost or counted twice under faults</title>",
         f"<style>{STYLE}</style>",
         text(BAR_START, 20, "acknowledged votes a second, no faults", "head"),
         text(WORDS_START, 20, "under faults, of 100,000 votes", "head"),
@@ -53,8 +53,15 @@ def draw(rows):
         parts.append(text(at, TOP - 20, f"{value:,}", "quiet", "middle"))
     for number, row in enumerate(rows):
         parts += line(row, TOP + ROW * number, x)
-    parts.append(text(8, bottom + 22, "The thin line spans the lowest and the highest round. Lost and "
-                      "counted twice are net by choice: the least that went wrong.", "quiet"))
+    parts.append(
+        text(
+            8,
+            bottom + 22,
+            "The thin line spans the lowest and the highest round. Lost and "
+            "counted twice are net by choice: the least that went wrong.",
+            "quiet",
+        )
+    )
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
@@ -70,12 +77,18 @@ def line(row, top, x):
     end = x(speed["median"])
     span = f'x1="{x(speed["lowest"])}" y1="{middle}" x2="{x(speed["highest"])}" y2="{middle}"'
     yield text(NAME_END, middle + 5, title, "head" if ours else "", "end")
-    yield (f'<rect class="{"ours" if ours else "bar"}" x="{BAR_START}" y="{middle - 11}" '
-           f'width="{max(1.0, round(end - BAR_START, 1))}" height="22" rx="2"/>')
+    yield (
+        f'<rect class="{"ours" if ours else "bar"}" x="{BAR_START}" y="{middle - 11}" '
+        f'width="{max(1.0, round(end - BAR_START, 1))}" height="22" rx="2"/>'
+    )
     yield f'<line class="range" {span}/>'
     # Beside the bar, or above its end where there is no room.
-    yield text(min(x(speed["highest"]) + 6, BAR_END - 44), middle - 13 if end > BAR_END - 50 else
-               middle + 5, f"{speed['median']:,.0f}", "figure")
+    yield text(
+        min(x(speed["highest"]) + 6, BAR_END - 44),
+        middle - 13 if end > BAR_END - 50 else middle + 5,
+        f"{speed['median']:,.0f}",
+        "figure",
+    )
     yield text(WORDS_START, middle + 5, *verdict(acknowledged, lost, twice))
 
 
@@ -83,8 +96,11 @@ def verdict(acknowledged, lost, twice):
     """What to say of a design's counts, and in which colour."""
     if not lost and not twice:
         return "every vote counted, once", "right"
-    said = [f"{share(amount, acknowledged)} {word}"
-            for amount, word in ((lost, "lost"), (twice, "twice")) if amount]
+    said = [
+        f"{share(amount, acknowledged)} {word}"
+        for amount, word in ((lost, "lost"), (twice, "twice"))
+        if amount
+    ]
     return ", ".join(said), "wrong"
 
 
@@ -94,4 +110,4 @@ def share(amount, acknowledged):
 
 
 def text(x, y, words, kind="", anchor="start"):
-    return (f'<text x="{x}" y="{y}" class="{kind}" text-anchor="{anchor}">{escape(words)}</text>')
+    return f'<text x="{x}" y="{y}" class="{kind}" text-anchor="{anchor}">{escape(words)}</text>'

@@ -34,8 +34,9 @@ def compare(report):
 
 def total(comparisons):
     """Several runs as one."""
-    return {name: sum(one[name] for one in comparisons)
-            for name in ("acknowledged", "lost", "twice")}
+    return {
+        name: sum(one[name] for one in comparisons) for name in ("acknowledged", "lost", "twice")
+    }
 
 
 def hottest(writes):
@@ -71,15 +72,29 @@ def spread(values):
 def summary(rounds, base):
     """One design's rounds as figures; ratios are of the same round as the base's."""
     faults = [fault for one in rounds for fault in one["faults"].values()]
-    ratios = [one["votes_per_second"] / other["votes_per_second"]
-              for one, other in zip(rounds, base)]
-    figures = {name: spread([one[name] for one in rounds]) for name in (
-        "votes_per_second", "p50_ms", "p99_ms", "steady_p50_ms", "steady_p99_ms",
-        "hottest_share", "writes_per_vote", "bytes_per_vote")}
+    # Without the base there is nothing to compare with.
+    ratios = [
+        one["votes_per_second"] / other["votes_per_second"]
+        for one, other in zip(rounds, base, strict=False)
+    ]
+    figures = {
+        name: spread([one[name] for one in rounds])
+        for name in (
+            "votes_per_second",
+            "p50_ms",
+            "p99_ms",
+            "steady_p50_ms",
+            "steady_p99_ms",
+            "hottest_share",
+            "writes_per_vote",
+            "bytes_per_vote",
+        )
+    }
     figures["ratio"] = spread(ratios)
     figures["without_faults"] = total([one["without_faults"] for one in rounds])
     figures["faults"] = total(faults)
     figures["by_fault"] = {
         name: total([one["faults"][name] for one in rounds])
-        for name in (rounds[0]["faults"] if rounds else ())}
+        for name in (rounds[0]["faults"] if rounds else ())
+    }
     return figures

@@ -1,8 +1,8 @@
 """The figures as tables: text for the terminal and `results/`, Markdown for the page."""
 
-import chart
-from designs import BASE, DESIGNS
-from turn import FAULTS
+from lab import chart
+from lab.designs import BASE, DESIGNS
+from lab.turn import FAULTS
 
 # Above this share of the processors for other programs, speeds are no result.
 OTHER_WORK_MAX = 0.05
@@ -22,8 +22,10 @@ def spread(values, unit=""):
         return "n/a"
     if values["lowest"] == values["highest"]:
         return number(values["median"]) + unit
-    return (f"{number(values['median'])}{unit} "
-            f"({number(values['lowest'])} to {number(values['highest'])})")
+    return (
+        f"{number(values['median'])}{unit} "
+        f"({number(values['lowest'])} to {number(values['highest'])})"
+    )
 
 
 def percent(values):
@@ -31,30 +33,59 @@ def percent(values):
 
 
 def speed_table(results):
-    head = ["design", "votes/s", "times (d)", "p99, ms", "p99 at quiet load, ms",
-            "hottest partition", "writes a vote", "bytes to the cluster a vote"]
+    head = [
+        "design",
+        "votes/s",
+        "times (d)",
+        "p99, ms",
+        "p99 at quiet load, ms",
+        "hottest partition",
+        "writes a vote",
+        "bytes to the cluster a vote",
+    ]
     rows = []
     for design, one in measured(results):
-        rows.append([
-            f"({design.letter}) {design.title}", spread(one["votes_per_second"]),
-            spread(one["ratio"]), spread(one["p99_ms"]), spread(one["steady_p99_ms"]),
-            percent(one["hottest_share"]),
-            number(one["writes_per_vote"] and one["writes_per_vote"]["median"]),
-            number(one["bytes_per_vote"] and one["bytes_per_vote"]["median"])])
+        rows.append(
+            [
+                f"({design.letter}) {design.title}",
+                spread(one["votes_per_second"]),
+                spread(one["ratio"]),
+                spread(one["p99_ms"]),
+                spread(one["steady_p99_ms"]),
+                percent(one["hottest_share"]),
+                number(one["writes_per_vote"] and one["writes_per_vote"]["median"]),
+                number(one["bytes_per_vote"] and one["bytes_per_vote"]["median"]),
+            ]
+        )
     return [head, *rows]
 
 
 def fault_table(results):
-    head = ["design", "acknowledged", "lost", "counted twice",
-            *(f"{name}: lost / twice" for name in FAULTS), "no faults: lost / twice"]
+    head = [
+        "design",
+        "acknowledged",
+        "lost",
+        "counted twice",
+        *(f"{name}: lost / twice" for name in FAULTS),
+        "no faults: lost / twice",
+    ]
     rows = []
     for design, one in measured(results):
         faults, calm = one["faults"], one["without_faults"]
-        by_fault = [f"{one['by_fault'][name]['lost']:,} / {one['by_fault'][name]['twice']:,}"
-                    for name in FAULTS]
-        rows.append([f"({design.letter}) {design.title}", f"{faults['acknowledged']:,}",
-                     f"{faults['lost']:,}", f"{faults['twice']:,}", *by_fault,
-                     f"{calm['lost']:,} / {calm['twice']:,}"])
+        by_fault = [
+            f"{one['by_fault'][name]['lost']:,} / {one['by_fault'][name]['twice']:,}"
+            for name in FAULTS
+        ]
+        rows.append(
+            [
+                f"({design.letter}) {design.title}",
+                f"{faults['acknowledged']:,}",
+                f"{faults['lost']:,}",
+                f"{faults['twice']:,}",
+                *by_fault,
+                f"{calm['lost']:,} / {calm['twice']:,}",
+            ]
+        )
     return [head, *rows]
 
 
@@ -64,8 +95,10 @@ def measured(results):
 
 def plain(table):
     widths = [max(len(cells[at]) for cells in table) for at in range(len(table[0]))]
-    lines = [" | ".join(cell.ljust(width) for cell, width in zip(cells, widths)).rstrip()
-             for cells in table]
+    lines = [
+        " | ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+        for cells in table
+    ]
     lines.insert(1, "-|-".join("-" * width for width in widths))
     return "\n".join(lines)
 
@@ -78,8 +111,17 @@ def markdown(table):
 
 def as_text(about, results):
     facts = "\n".join(f"{name}: {value}" for name, value in about.items())
-    return "\n\n".join([facts, plain(speed_table(results)), plain(fault_table(results)),
-                        "\n".join(targets(results))]) + "\n"
+    return (
+        "\n\n".join(
+            [
+                facts,
+                plain(speed_table(results)),
+                plain(fault_table(results)),
+                "\n".join(targets(results)),
+            ]
+        )
+        + "\n"
+    )
 
 
 def targets(results):
@@ -88,11 +130,17 @@ def targets(results):
         return []
     ours = results["batches"]
     speed = ours["votes_per_second"]["median"]
-    wrong = [ours[part][what] for part in ("faults", "without_faults") for what in ("lost", "twice")]
-    said = [f"batches, acknowledged votes/s: {speed:,.0f}, target >= 15,000: {yes(speed >= 15_000)}"]
+    wrong = [
+        ours[part][what] for part in ("faults", "without_faults") for what in ("lost", "twice")
+    ]
+    said = [
+        f"batches, acknowledged votes/s: {speed:,.0f}, target >= 15,000: {yes(speed >= 15_000)}"
+    ]
     if BASE in results:
         ratio = ours["ratio"]["median"]
-        said.append(f"batches, times one row a ballot: {ratio:.1f}, target >= 10: {yes(ratio >= 10)}")
+        said.append(
+            f"batches, times one row a ballot: {ratio:.1f}, target >= 10: {yes(ratio >= 10)}"
+        )
     said.append(f"batches, lost or counted twice: {sum(wrong):,}, target 0: {yes(not sum(wrong))}")
     return said
 
@@ -102,11 +150,19 @@ def yes(reached):
 
 
 def svg(results):
-    return chart.draw([
-        (f"({design.letter}) {design.title}", one["votes_per_second"],
-         one["faults"]["acknowledged"], one["faults"]["lost"], one["faults"]["twice"],
-         design.name == "batches")
-        for design, one in measured(results)])
+    return chart.draw(
+        [
+            (
+                f"({design.letter}) {design.title}",
+                one["votes_per_second"],
+                one["faults"]["acknowledged"],
+                one["faults"]["lost"],
+                one["faults"]["twice"],
+                design.name == "batches",
+            )
+            for design, one in measured(results)
+        ]
+    )
 
 
 def publish(about, results, docs):
@@ -119,15 +175,27 @@ def publish(about, results, docs):
     _, after = rest.split(END)
     measured_at = (
         f"Measured at {about['at']}, revision `{about['revision']}`: rounds: {about['rounds']}; "
-        f"{about['processors']} processors for everything (three Cassandra nodes of {about['heap']} "
-        f"heap, two servers, the load with {about['connections']} connections). Medians, with the "
+        f"{about['processors']} processors for everything (three Cassandra nodes of {about['heap']}"
+        f" heap, two servers, the load with {about['connections']} connections). Medians, with the "
         f"lowest and the highest round in brackets; a ratio is of the two designs' turns in the "
-        f"same round; the quiet load is {about['steady_rate']} votes a second.")
+        f"same round; the quiet load is {about['steady_rate']} votes a second."
+    )
     # Figures of before this was measured were of a busy machine.
     if about.get("other_work", 1.0) > OTHER_WORK_MAX:
-        measured_at += (" **Other programs kept the processors busy: the speeds are too low, and only "
-                        "what went wrong is worth reading.**")
-    parts = ["", measured_at, "", markdown(speed_table(results)), "",
-             "Under faults, all rounds together:", "", markdown(fault_table(results)), ""]
+        measured_at += (
+            " **Other programs kept the processors busy: the speeds are too low, and only "
+            "what went wrong is worth reading.**"
+        )
+    parts = [
+        "",
+        measured_at,
+        "",
+        markdown(speed_table(results)),
+        "",
+        "Under faults, all rounds together:",
+        "",
+        markdown(fault_table(results)),
+        "",
+    ]
     page.write_text(before + BEGIN + "\n".join(parts) + END + after)
     (docs / "designs.svg").write_text(svg(results))

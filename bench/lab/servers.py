@@ -2,27 +2,20 @@
 
 import contextlib
 import json
-import os
-import pathlib
 import re
 import shutil
 import subprocess
-import sys
 import time
-import urllib.error
 import urllib.request
 
-HERE = pathlib.Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
-sys.path.insert(0, str(ROOT / "checks"))
-
-import engines  # noqa: E402
-from node import free_port  # noqa: E402
+from rig import load
+from rig.cassandra import CQL_PORT, GOSSIP_PORT, Cassandra, free_network
+from rig.process import Process, free_port, start_together
+from rig.verdict import ROOT, ProcessFailed
 
 LAB = ROOT / "bench/target/release/lab"
 CONTEST = "tv-series"
 CHOICES = 10
-SERVER_SECONDS = 60
 # The product's own budget for a ballot is as long as a voter's patience; the lab waits until each
 # one's end is known, so that no ballot is in doubt.
 GIVE_UP_AFTER = "5m"
@@ -32,13 +25,12 @@ class Cluster:
     """Three nodes of Cassandra, three replicas, acknowledged after fsync."""
 
     def __init__(self, folder, heap, network=None):
-        self.addresses = ([f"{network}.{last}" for last in (1, 2, 3)] if network
-                          else engines.free_network(3))
-        self.nodes = [engines.Cassandra(n, self.addresses, folder, heap=heap) for n in range(3)]
+        self.addresses = [f"{network}.{last}" for last in (1, 2, 3)] if network else free_network(3)
+        self.nodes = [Cassandra(n, self.addresses, folder, heap=heap) for n in range(3)]
 
     def __enter__(self):
         try:
-            engines.start_together(self.nodes, engines.CASSANDRA_SECONDS)
+            start_together(self.nodes)
         except BaseException:
             self.__exit__()
             raise
@@ -49,14 +41,14 @@ class Cluster:
             node.kill()
 
     def url(self, keyspace):
-        hosts = ",".join(f"{address}:{engines.CQL_PORT}" for address in self.addresses)
+        hosts = ",".join(f"{address}:{CQL_PORT}" for address in self.addresses)
         return f"cql://{hosts}/{keyspace}"
 
     def until_whole(self):
         for node in self.nodes:
             if not node.alive():
                 node.start()
-            node.until_ready(engines.CASSANDRA_SECONDS)
+            node.until_ready()
 
     def bytes_sent(self):
         """Bytes that open connections have carried to the nodes, of clients and of one another.
@@ -65,9 +57,10 @@ class Cluster:
         ss = shutil.which("ss")
         if not ss:
             return None
-        said = subprocess.run([ss, "-tinOH", "state", "established"], capture_output=True,
-                              text=True, check=False).stdout
-        return bytes_to(said, self.addresses, (engines.CQL_PORT, engines.GOSSIP_PORT))
+        said = subprocess.run(
+            [ss, "-tinOH", "state", "established"], capture_output=True, text=True, check=False
+        ).stdout
+        return bytes_to(said, self.addresses, (CQL_PORT, GOSSIP_PORT))
 
 
 def bytes_to(said, addresses, ports):
@@ -85,14 +78,13 @@ def bytes_to(said, addresses, ports):
     return total
 
 
-class LabServer(engines.Server):
+class LabServer(Process):
     """One server of a design. Killed and started again it keeps its port."""
 
     def __init__(self, number, design, store, folder):
         self.address = f"127.0.0.1:{free_port()}"
         self.url = f"http://{self.address}"
-        super().__init__(f"{design}-{number}", folder,
-                         [LAB, "serve", design, store, self.address])
+        super().__init__(f"{design}-{number}", folder, [LAB, "serve", design, store, self.address])
 
     def ready(self):
         try:
@@ -101,15 +93,16 @@ class LabServer(engines.Server):
         except OSError:
             return False
 
-    def until_back(self, seconds):
+    def until_back(self):
         """Waits for it as a supervisor does: one that gave up at its start is started again."""
-        end = time.monotonic() + seconds
+        end = time.monotonic() + self.start_seconds_max
         while not self.ready():
             if not self.alive():
                 self.start()
             if time.monotonic() > end:
-                raise engines.NotStarted(f"{self.name} is not back after {seconds} s; its log ends:"
-                                         f"\n{self.tail()}")
+                raise ProcessFailed(
+                    f"{self.name} is not back in time; its log ends:\n{self.tail()}"
+                )
             time.sleep(0.2)
 
     def get(self, path):
@@ -125,7 +118,7 @@ def serving(design, cluster, folder, keyspace):
         raise SystemExit(f"no schema for {design}")
     servers = [LabServer(number, design, store, folder) for number in (1, 2)]
     try:
-        engines.start_together(servers, SERVER_SECONDS)
+        start_together(servers)
         yield servers
     finally:
         for server in servers:
@@ -141,37 +134,35 @@ def lab(command, design, store):
     return subprocess.run([LAB, command, design, store], timeout=180, check=False).returncode == 0
 
 
-class Load:
-    """`landslide bench` on both servers. It sends a ballot again, under the same id and to the other
-    server, until it is acknowledged, and so knows what was."""
+class Load(load.Load):
+    """`landslide bench` on both servers, each ballot to the other one when it is sent again."""
 
     def __init__(self, binary, servers, folder, connections, seconds, rate=None, cut=None):
-        self.report, self.log = folder / "bench.json", folder / "bench.log"
-        command = [
-            binary, "bench", "--contest", CONTEST, "--weights", weights(folder),
-            "--connections", connections, "--duration", f"{seconds}s",
-            "--give-up-after", GIVE_UP_AFTER, "--json",
-            *(word for server in servers for word in ("--url", server.url)),
-            *(("--rate", rate) if rate else ()), *(("--cut", cut) if cut else ()),
+        words = [
+            "--weights",
+            weights(folder),
+            "--connections",
+            connections,
+            "--duration",
+            f"{seconds}s",
+            "--give-up-after",
+            GIVE_UP_AFTER,
         ]
-        environment = dict(os.environ, LANDSLIDE_ADMIN_TOKEN="a token for the lab")
-        with open(self.report, "wb") as report, open(self.log, "wb") as log:
-            self.child = subprocess.Popen(
-                [str(word) for word in command], stdin=subprocess.DEVNULL, stdout=report,
-                stderr=log, env=environment, preexec_fn=engines.die_with_parent)
+        words += ["--rate", rate] if rate else []
+        words += ["--cut", cut] if cut else []
+        super().__init__(binary, folder, [server.url for server in servers], CONTEST, *words)
 
-    def finish(self, seconds=600):
+    def finish(self):
         """The report, once every ballot's end is known."""
         try:
-            code = self.child.wait(seconds)
+            report = self.report(600)
         except BaseException:
-            self.child.kill()
-            self.child.wait()
+            self.kill()
             raise
         # 1 is what the lab is looking for: counted is not what was acknowledged.
-        if code not in (0, 1):
-            raise SystemExit(f"the load ended with {code}: {self.log.read_text()[-1000:]}")
-        return json.loads(self.report.read_text())
+        if self.child.returncode not in (0, 1):
+            raise SystemExit(f"the load ended with {self.child.returncode}: {self.tail(10)}")
+        return report
 
 
 def weights(folder):

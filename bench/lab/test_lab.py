@@ -1,22 +1,21 @@
-"""What could be wrong between a report and the page. `python3 -m unittest discover bench/lab`"""
+"""What could be wrong between a report and the page. Run with
+
+PYTHONPATH=checks:bench python3 -m unittest lab.test_lab"""
 
 import pathlib
 import tempfile
 import unittest
 import xml.etree.ElementTree
 
-import chart
-import designs
-import figures
-import page
-import servers
+from lab import chart, designs, figures, page, servers
 
 
 def report(*choices, refused=None, verdict="different"):
     """A report of the load; choices are (acknowledged, unknown, counted)."""
     lines = [{"acknowledged": a, "unknown": u, "counted": c} for a, u, c in choices]
     check = {
-        "verdict": verdict, "choices": lines,
+        "verdict": verdict,
+        "choices": lines,
         "lost": sum(max(0, a - c) for a, _, c in choices),
         "extra": sum(max(0, c - a - u) for a, u, c in choices),
     }
@@ -54,10 +53,17 @@ class Comparing(unittest.TestCase):
 
 class Partitions(unittest.TestCase):
     def test_the_hottest_is_of_both_servers_and_of_the_busiest_stretch(self):
-        write = lambda stretch, partition, writes: {
-            "stretch": stretch, "partition": partition, "writes": writes}
+        def write(stretch, partition, writes):
+            return {"stretch": stretch, "partition": partition, "writes": writes}
+
         # In a stretch with hardly a write one partition always has most of them.
-        writes = [write(1, 0, 3), write(2, 0, 20), write(2, 1, 30), write(2, 0, 40), write(2, 2, 10)]
+        writes = [
+            write(1, 0, 3),
+            write(2, 0, 20),
+            write(2, 1, 30),
+            write(2, 0, 40),
+            write(2, 2, 10),
+        ]
         self.assertEqual(figures.hottest(writes), 0.6)
         self.assertIsNone(figures.hottest([]))
 
@@ -76,16 +82,28 @@ class Partitions(unittest.TestCase):
 def a_round(speed, lost=0, twice=0, hot=None):
     fault = {"acknowledged": 1000, "lost": lost, "twice": twice}
     return {
-        "votes_per_second": speed, "p50_ms": 1.0, "p99_ms": 2.0, "steady_p50_ms": 1.0,
-        "steady_p99_ms": 2.0, "hottest_share": hot, "writes_per_vote": None,
-        "bytes_per_vote": None, "without_faults": {"acknowledged": 10, "lost": 0, "twice": 0},
-        "faults": {name: dict(fault) for name in ("lost replies", "server killed", "node killed")}}
+        "votes_per_second": speed,
+        "p50_ms": 1.0,
+        "p99_ms": 2.0,
+        "steady_p50_ms": 1.0,
+        "steady_p99_ms": 2.0,
+        "hottest_share": hot,
+        "writes_per_vote": None,
+        "bytes_per_vote": None,
+        "without_faults": {"acknowledged": 10, "lost": 0, "twice": 0},
+        "faults": {name: dict(fault) for name in ("lost replies", "server killed", "node killed")},
+    }
 
 
 def all_results():
     base = [a_round(1000.0), a_round(500.0)]
-    speeds = {"memory": 70_000, "counter-row": 400, "suffix-counters": 450,
-              "row-per-ballot": 0, "batches": 20_000}
+    speeds = {
+        "memory": 70_000,
+        "counter-row": 400,
+        "suffix-counters": 450,
+        "row-per-ballot": 0,
+        "batches": 20_000,
+    }
     results = {}
     for name, speed in speeds.items():
         wrong = {} if name in ("row-per-ballot", "batches") else {"lost": 2, "twice": 7}
@@ -129,8 +147,16 @@ class Results(unittest.TestCase):
             self.assertEqual({len(cells) for cells in table}, {len(table[0])})
 
     def test_publishing_replaces_the_figures_and_nothing_else(self):
-        about = {"at": "now", "revision": "abc", "rounds": 2, "processors": 2, "heap": "1G",
-                 "connections": 5, "steady_rate": 3, "other_work": 0.01}
+        about = {
+            "at": "now",
+            "revision": "abc",
+            "rounds": 2,
+            "processors": 2,
+            "heap": "1G",
+            "connections": 5,
+            "steady_rate": 3,
+            "other_work": 0.01,
+        }
         with tempfile.TemporaryDirectory() as folder:
             docs = pathlib.Path(folder)
             docs.joinpath("designs.md").write_text(f"a\n{page.BEGIN}\nold\n{page.END}\nz\n")
@@ -157,7 +183,7 @@ class Chart(unittest.TestCase):
         name = "{http://www.w3.org/2000/svg}"
         for one in root.iter(f"{name}text"):
             self.assertTrue(0 <= float(one.get("x")) < width and 0 < float(one.get("y")) < height)
-        bars = [one for one in root.iter(f"{name}rect")]
+        bars = list(root.iter(f"{name}rect"))
         self.assertEqual(len(bars), len(designs.DESIGNS))
         for bar in bars:
             self.assertLessEqual(float(bar.get("x")) + float(bar.get("width")), chart.BAR_END)

@@ -2,8 +2,7 @@
 
 import dataclasses
 
-import figures
-import servers
+from lab import figures, servers
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,9 +49,9 @@ def take(design, plan, cluster, folder, keyspace):
             "steady_p99_ms": steady["latency_ms"]["p99"],
             "hottest_share": figures.hottest(writes),
             "writes_per_vote": figures.per_vote(
-                written or None, warm["ballots"]["acknowledged"] + votes),
-            "bytes_per_vote": figures.per_vote(
-                None if before is None else after - before, votes),
+                written or None, warm["ballots"]["acknowledged"] + votes
+            ),
+            "bytes_per_vote": figures.per_vote(None if before is None else after - before, votes),
             "without_faults": figures.total(calm),
             "faults": {
                 "lost replies": figures.compare(runs.lost_replies()),
@@ -70,8 +69,9 @@ class Runs:
 
     def load(self, seconds, **more):
         plan = self.plan
-        return servers.Load(
-            plan.binary, self.two, self.folder, plan.connections, seconds, **more)
+        load = servers.Load(plan.binary, self.two, self.folder, plan.connections, seconds, **more)
+        load.start()
+        return load
 
     def lost_replies(self):
         return self.load(self.plan.fault_seconds, cut=self.plan.cut).finish()
@@ -84,14 +84,16 @@ class Runs:
             server.start()
 
         report = servers.while_it_runs(
-            self.load(seconds), [(seconds * 0.3, again), (seconds * 0.7, again)])
-        server.until_back(servers.SERVER_SECONDS)
+            self.load(seconds), [(seconds * 0.3, again), (seconds * 0.7, again)]
+        )
+        server.until_back()
         return report
 
     def node_killed(self, cluster):
         seconds, node = self.plan.fault_seconds, cluster.nodes[2]
         report = servers.while_it_runs(
-            self.load(seconds), [(seconds * 0.3, node.kill), (seconds * 0.7, node.start)])
+            self.load(seconds), [(seconds * 0.3, node.kill), (seconds * 0.7, node.start)]
+        )
         # Whole again for the next, which shall not pay for this one's faults.
         cluster.until_whole()
         return report

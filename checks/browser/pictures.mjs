@@ -1,5 +1,5 @@
 // Pictures of every page in every state, for people to look at: phone and desktop, light and dark.
-// `checks/browser/run --pictures DIR` takes them all, with `--only NAME` those with NAME in their name.
+// `checks/browser.py --pictures DIR` takes them all, with `--only NAME` those with NAME in their name.
 
 import { join } from "node:path";
 import { test } from "node:test";

@@ -4,8 +4,8 @@
     vote.py https://vote.example tv the-wire [--outbox FILE]
 
 Where to send it, and what a ballot looks like, is read from the server's own description at
-/openapi.json. The ballot is written to a file before it is sent, with its id and its device: run again
-after a crash or a Ctrl-C, this sends the same ballot, which is counted once.
+/openapi.json. The ballot is written to a file before it is sent, with its id and its device: run
+again after a crash or a Ctrl-C, this sends the same ballot, which is counted once.
 """
 
 import argparse
@@ -26,12 +26,18 @@ def main():
     parser.add_argument("server", help="such as https://vote.example")
     parser.add_argument("contest")
     parser.add_argument("choice")
-    parser.add_argument("--outbox", default="outbox.json", help="where the ballot is kept meanwhile")
+    parser.add_argument(
+        "--outbox", default="outbox.json", help="where the ballot is kept meanwhile"
+    )
     arguments = parser.parse_args()
     server = arguments.server.rstrip("/")
 
     paths = json.loads(retry(lambda: get(f"{server}/openapi.json")))["paths"]
-    path = next(path for path, item in paths.items() if item.get("post", {}).get("operationId") == "cast_ballot")
+    path = next(
+        path
+        for path, item in paths.items()
+        if item.get("post", {}).get("operationId") == "cast_ballot"
+    )
     url = server + path.replace("{contest}", urllib.parse.quote(arguments.contest, safe=""))
 
     kept = load(arguments.outbox)
@@ -41,7 +47,10 @@ def main():
         "device": kept.get("device") or str(uuid.uuid4()),
     }
     if ballot["choice"] != arguments.choice:
-        print(f"a ballot for {ballot['choice']} is still without an answer; it goes first", file=sys.stderr)
+        print(
+            f"a ballot for {ballot['choice']} is still without an answer; it goes first",
+            file=sys.stderr,
+        )
     kept |= {url: ballot, "device": ballot["device"]}
     save(arguments.outbox, kept)  # before the first send
 
@@ -57,7 +66,8 @@ def main():
 
 def retry(send):
     """Calls until there is an answer that is one; raises the HTTPError of a certain refusal."""
-    for failures in range(1_000_000):
+    failures = 0
+    while True:
         asked = 0.0
         try:
             return send()
@@ -70,6 +80,7 @@ def retry(send):
             pass  # no network, no answer, or one that is not ours: nobody knows what became of it
         # Full jitter, so that those who were cut off together do not come back together.
         time.sleep(asked + random.uniform(0, min(30, 0.5 * 2 ** min(failures, 10))))
+        failures += 1
 
 
 def retry_after(value):

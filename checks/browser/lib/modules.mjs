@@ -1,4 +1,4 @@
-// The packages of npm, from the cache folder that checks/browser/run keeps them in; a program run by
+// The packages of npm, from the cache folder that checks/browser.py keeps them in; a program run by
 // hand finds those of `npm ci` in checks/browser, too.
 
 import { readFileSync } from "node:fs";

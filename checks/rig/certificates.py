@@ -3,7 +3,7 @@ client's. Needs openssl."""
 
 import subprocess
 
-from node import CouldNotCheck
+from rig.verdict import CouldNotCheck
 
 CONFIG = """\
 [req]
@@ -35,15 +35,39 @@ class Certificates:
     def make(self, name, more, issuer=()):
         """The files of a certificate that is its own issuer, or another's; and of its key."""
         config = self.folder / f"{name}.cnf"
-        config.write_text(CONFIG.format(
-            name=name, more=more, is_authority="FALSE" if issuer else "TRUE"))
+        config.write_text(
+            CONFIG.format(name=name, more=more, is_authority="FALSE" if issuer else "TRUE")
+        )
         certificate, key = self.folder / f"{name}.pem", self.folder / f"{name}-key.pem"
         command = [
-            self.openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-            "-noenc", "-days", "2", "-config", config, "-extensions", "extensions", *issuer,
-            "-keyout", key, "-out", certificate]
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                              timeout=60, check=False)
+            self.openssl,
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-noenc",
+            "-days",
+            "2",
+            "-config",
+            config,
+            "-extensions",
+            "extensions",
+            *issuer,
+            "-keyout",
+            key,
+            "-out",
+            certificate,
+        ]
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
         if done.returncode != 0:
             raise CouldNotCheck(f"openssl req for {name}: {done.stderr[-1000:]}")
         return certificate, key

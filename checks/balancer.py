@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Runs HAProxy with deploy/haproxy.cfg in front of two small nodes that misbehave, and looks at what
-voters and nodes get: what is sent twice and what never, what a slow client holds, what is hidden.
+"""Runs HAProxy with deploy/haproxy.cfg in front of two small nodes that misbehave, and looks at
+what voters and nodes get: what is sent twice and what never, what a slow client holds, what is
+hidden.
 
-    checks/balancer
-    checks/balancer --config my-haproxy.cfg"""
+    checks/balancer.py
+    checks/balancer.py --config my-haproxy.cfg"""
 
-import argparse
 import contextlib
 import http.server
 import json
@@ -13,15 +13,14 @@ import pathlib
 import socket
 import ssl
 import subprocess
-import sys
 import threading
 import time
 
-sys.dont_write_bytecode = True
-
-import cluster  # noqa: E402
-import engines  # noqa: E402
-import node as of  # noqa: E402
+from rig.balancer import CONFIG, Balancer
+from rig.installed import need
+from rig.options import bare
+from rig.process import free_port
+from rig.verdict import Red, folder, run
 
 ID = "017f22e2-79b0-7cc3-98c4-dc0c0c07398f"
 NAMED = {"ballot_id": ID, "choice": "the-wire"}
@@ -96,16 +95,24 @@ class Voter:
     def ask(self, method, path, body=None, headers=None):
         """Status, headers in lower case, text."""
         payload = b"" if body is None else json.dumps(body).encode()
-        lines = [f"{method} {path} HTTP/1.1", "Host: votes.test", "Connection: close",
-                 f"Content-Length: {len(payload)}", "Content-Type: application/json",
-                 *(f"{name}: {value}" for name, value in (headers or {}).items())]
+        lines = [
+            f"{method} {path} HTTP/1.1",
+            "Host: votes.test",
+            "Connection: close",
+            f"Content-Length: {len(payload)}",
+            "Content-Type: application/json",
+            *(f"{name}: {value}" for name, value in (headers or {}).items()),
+        ]
         return self.send("\r\n".join(lines).encode() + b"\r\n\r\n" + payload)
 
     def send(self, request, seconds=40):
         host, port = self.balancer.split(":")
         with contextlib.ExitStack() as stack:
-            line = stack.enter_context(socket.create_connection(
-                (host, int(port)), timeout=seconds, source_address=(self.source, 0)))
+            line = stack.enter_context(
+                socket.create_connection(
+                    (host, int(port)), timeout=seconds, source_address=(self.source, 0)
+                )
+            )
             if self.tls:
                 line = stack.enter_context(self.tls.wrap_socket(line))
             line.sendall(request)
@@ -114,22 +121,26 @@ class Voter:
                 reply += more
         head, _, text = reply.decode(errors="replace").partition("\r\n\r\n")
         first, *rest = head.split("\r\n")
-        headers = {name.lower(): value.strip() for name, _, value in
-                   (line.partition(":") for line in rest)}
+        headers = {
+            name.lower(): value.strip() for name, _, value in (line.partition(":") for line in rest)
+        }
         return int(first.split(" ")[1]), headers, text
 
 
 def must(holds, what):
     if not holds:
-        raise of.Red(what)
+        raise Red(what)
 
 
 def sent_again_only_if_named(voter, nodes):
     """A reply is lost: a ballot with an id is tried on the other node, one without is not."""
     for mode, lost in (("loses replies", 502), ("draining", 503)):
-        for body, path, tries in ((NAMED, BALLOTS, 2), (UNNAMED, BALLOTS, 1),
-                                  (NAMED, "/v1/contests/tv-series/batches", 1),
-                                  (NAMED, "/c/tv-series", 1)):
+        for body, path, tries in (
+            (NAMED, BALLOTS, 2),
+            (UNNAMED, BALLOTS, 1),
+            (NAMED, "/v1/contests/tv-series/batches", 1),
+            (NAMED, "/c/tv-series", 1),
+        ):
             # Both nodes misbehave alike, or it would be chance whether the first one does.
             forget(nodes, mode)
             status, headers, _ = voter.ask("POST", path, body)
@@ -174,8 +185,10 @@ def the_inside_is_hidden(inside, outside, nodes):
 def slow_clients_hold_no_node(voter, nodes):
     forget(nodes, "ok")
     started = time.monotonic()
-    status, _, _ = voter.send(f"POST {BALLOTS} HTTP/1.1\r\nHost: votes.test\r\n"
-                              f"Content-Length: 60\r\n\r\n{{\"choice\"".encode())
+    status, _, _ = voter.send(
+        f"POST {BALLOTS} HTTP/1.1\r\nHost: votes.test\r\n"
+        f'Content-Length: 60\r\n\r\n{{"choice"'.encode()
+    )
     took = time.monotonic() - started
     must(status == 408 and took < 20, f"half a body: {status} after {took:.0f} s")
     must(not any(node.seen for node in nodes), "half a body reached a node")
@@ -206,18 +219,37 @@ def nobody_there_is_said(voter, nodes, balancer):
         time.sleep(0.1)
 
 
-def tls_ends_here(folder, nodes, config):
+def tls_ends_here(home, nodes, config):
     """With a certificate: plain GETs are sent over, cookies are Secure."""
-    key, certificate, both = (folder / name for name in ("key.pem", "certificate.pem", "both.pem"))
-    subprocess.run([engines.need("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
-                    "-subj", "/CN=votes.test", "-keyout", key, "-out", certificate],
-                   check=True, capture_output=True, timeout=60)
+    key, certificate, both = (home / name for name in ("key.pem", "certificate.pem", "both.pem"))
+    subprocess.run(
+        [
+            need("openssl"),
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=votes.test",
+            "-keyout",
+            key,
+            "-out",
+            certificate,
+        ],
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
     both.write_text(certificate.read_text() + key.read_text())
-    secure = f"127.0.0.1:{of.free_port()}"
+    secure = f"127.0.0.1:{free_port()}"
     trust = ssl.create_default_context()
     trust.check_hostname, trust.verify_mode = False, ssl.CERT_NONE
-    with running(folder, nodes, config, "haproxy-tls", LANDSLIDE_HTTPS=secure,
-                 LANDSLIDE_CERTIFICATE=str(both)) as balancer:
+    with running(
+        home, nodes, config, "haproxy-tls", LANDSLIDE_HTTPS=secure, LANDSLIDE_CERTIFICATE=str(both)
+    ) as balancer:
         status, headers, _ = Voter(balancer.address).ask("GET", "/c/tv-series")
         must(status == 308 and headers["location"].startswith("https://"), f"plain: {status}")
         status, headers, _ = Voter(secure, tls=trust).ask("POST", BALLOTS, NAMED)
@@ -232,11 +264,11 @@ def forget(nodes, mode):
 
 
 @contextlib.contextmanager
-def running(folder, nodes, config, name, **more):
-    address, there = f"127.0.0.1:{of.free_port()}", [node.address for node in nodes]
-    balancer = cluster.Balancer(name, folder, address, there, there, [f"{INSIDE}/32"])
-    balancer.command[-1] = str(config)
-    balancer.environment |= more
+def running(home, nodes, config, name, **more):
+    address, there = f"127.0.0.1:{free_port()}", [node.address for node in nodes]
+    balancer = Balancer(
+        name, home, address, there, there, [f"{INSIDE}/32"], config=config, variables=more
+    )
     balancer.start()
     try:
         deadline = time.monotonic() + 30
@@ -256,8 +288,8 @@ def reachable(balancer):
 
 def check(options):
     nodes = [FakeNode(), FakeNode()]
-    with of.folder(keep_if_red=True) as folder:
-        with running(folder, nodes, options.config, "haproxy") as balancer:
+    with folder() as home:
+        with running(home, nodes, options.config, "haproxy") as balancer:
             inside, outside = Voter(balancer.address), Voter(balancer.address, OUTSIDE)
             sent_again_only_if_named(outside, nodes)
             addresses_are_not_believed(outside, nodes)
@@ -265,21 +297,26 @@ def check(options):
             slow_clients_hold_no_node(outside, nodes)
             streams_are_not_cut(outside, nodes)
             nobody_there_is_said(outside, nodes, balancer)
-        tls_ends_here(folder, nodes, options.config)
-    return ("a lost reply is tried again for ballots with an id alone, addresses are not believed, "
-            "the inside is hidden, slow clients hold no node, streams are not cut, nobody there is "
-            "said as the contract says, TLS ends here")
+        tls_ends_here(home, nodes, options.config)
+    return (
+        "a lost reply is tried again for ballots with an id alone, addresses are not believed, "
+        "the inside is hidden, slow clients hold no node, streams are not cut, nobody there is "
+        "said as the contract says, TLS ends here"
+    )
 
 
 def parse():
-    options = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="Exit code: 0 as promised (green), 1 not (red), 2 could not check.")
-    options.add_argument("--config", type=pathlib.Path, default=cluster.HAPROXY_CONFIG,
-                         metavar="FILE", help="the configuration [deploy/haproxy.cfg]")
+    options = bare(__doc__)
+    options.add_argument(
+        "--config",
+        type=pathlib.Path,
+        default=CONFIG,
+        metavar="FILE",
+        help="the configuration [deploy/haproxy.cfg]",
+    )
     return options.parse_args()
 
 
 if __name__ == "__main__":
     chosen = parse()
-    of.run(lambda: check(chosen))
+    run(lambda: check(chosen))

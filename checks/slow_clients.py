@@ -4,33 +4,41 @@
 Every vote must be acknowledged and counted, none refused and no voter's connection lost. Slow
 connections that the node closes come back at once.
 
-    checks/slow-clients                  1,000 of them for 70 s: longer than a header may take
-    checks/slow-clients --slow 20000"""
+    checks/slow_clients.py                  1,000 of them for 70 s: longer than a header may take
+    checks/slow_clients.py --slow 20000"""
 
 import contextlib
 import random
 import resource
 import selectors
 import socket
-import sys
 import threading
 import time
 
-sys.dont_write_bytecode = True
-
-import node as of  # noqa: E402
+from rig import counts
+from rig.load import CONTEST, voters
+from rig.node import Node
+from rig.options import bug, parser
+from rig.verdict import CouldNotCheck, Red, folder, run, say
 
 HEAD = b"POST /v1/contests/tv-series/ballots HTTP/1.1\r\nHost: checks\r\nX-Slow: " + b"z" * 4096
 
 
 def parse():
-    options = of.parser(__doc__)
-    options.add_argument("--slow", type=int, default=1_000, metavar="N",
-                         help="slow connections [1000]")
-    options.add_argument("--seconds", type=int, default=70, metavar="N",
-                         help="how long they stay [70]")
-    options.add_argument("--seed", type=int, default=random.randrange(2**32), metavar="N",
-                         help="of the votes [drawn, and printed]")
+    options = parser(__doc__)
+    options.add_argument(
+        "--slow", type=int, default=1_000, metavar="N", help="slow connections [1000]"
+    )
+    options.add_argument(
+        "--seconds", type=int, default=70, metavar="N", help="how long they stay [70]"
+    )
+    options.add_argument(
+        "--seed",
+        type=int,
+        default=random.randrange(2**32),
+        metavar="N",
+        help="of the votes [drawn, and printed]",
+    )
     return options.parse_args()
 
 
@@ -70,7 +78,7 @@ class Slow(threading.Thread):
     def send_a_byte(self, selector, key):
         sent = key.data[0]
         try:
-            key.fileobj.send(HEAD[sent:sent + 1])
+            key.fileobj.send(HEAD[sent : sent + 1])
             key.data[0] += 1
             with contextlib.suppress(BlockingIOError):
                 # A farewell or the end: either way it is over.
@@ -85,21 +93,21 @@ class Slow(threading.Thread):
 
 
 def check(options):
-    of.say(f"{options.slow:,} slow connections, seed {options.seed}")
+    say(f"{options.slow:,} slow connections, seed {options.seed}")
     files = options.slow + 1_000
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)
     if limit[1] != resource.RLIM_INFINITY and limit[1] < files:
-        raise of.CouldNotCheck(f"{files:,} files may not be open here: ulimit -n is {limit[1]:,}")
+        raise CouldNotCheck(f"{files:,} files may not be open here: ulimit -n is {limit[1]:,}")
     resource.setrlimit(resource.RLIMIT_NOFILE, (files, limit[1]))
-    variables = of.bug(options)
-    with of.folder() as folder:
-        port = of.free_port()
-        with of.Node(options.binary, folder / "data", port, folder / "node.log", variables) as node:
+    variables = bug(options)
+    with folder() as home:
+        with Node(options.binary, home, data=home / "data", variables=variables) as node:
             node.until_ready()
-            with of.Load(options.binary, node.url, folder, options.seed, 32, "0", "0") as load:
-                load.until_it_votes(node)
+            with voters(options.binary, home, node.url, options.seed, 32, "0", "0") as load:
+                load.until_taken_by(node)
                 alone = rate(node, 5)
-                slow = Slow(("127.0.0.1", port), options.slow)
+                host, _, port = node.address.partition(":")
+                slow = Slow((host, int(port)), options.slow)
                 slow.start()
                 time.sleep(2)
                 beside = rate(node, options.seconds)
@@ -107,16 +115,18 @@ def check(options):
                 report = load.finish()
                 slow.enough.set()
                 slow.join()
-                found = of.compare(report, node.counts_now(of.CONTEST))
-                node.stop()
+                found = counts.compare(report, node.counts_now(CONTEST))
+                node.must_stop()
         failures = report["requests"]["failures"]
         if failures:
-            raise of.Red(f"voters' requests failed: {failures}")
+            raise Red(f"voters' requests failed: {failures}")
         if held < options.slow / 2:
-            raise of.CouldNotCheck(f"only {held:,} slow connections were there")
-        return (f"{found}; {alone:,.0f} votes/s alone, {beside:,.0f} beside {held:,} slow "
-                f"connections, of which the node closed {closed:,}; slowest vote "
-                f"{report['latency_ms']['max']:.0f} ms")
+            raise CouldNotCheck(f"only {held:,} slow connections were there")
+        return (
+            f"{found}; {alone:,.0f} votes/s alone, {beside:,.0f} beside {held:,} slow "
+            f"connections, of which the node closed {closed:,}; slowest vote "
+            f"{report['latency_ms']['max']:.0f} ms"
+        )
 
 
 def rate(node, seconds):
@@ -128,4 +138,4 @@ def rate(node, seconds):
 
 if __name__ == "__main__":
     chosen = parse()
-    of.run(lambda: check(chosen))
+    run(lambda: check(chosen))

