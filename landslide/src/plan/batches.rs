@@ -1,7 +1,9 @@
 //! How ballots gather into batches, and what a batch takes.
 
-use ballot::limits::{BATCH_BALLOTS_MAX, BATCH_BYTES_MAX};
-use intake::IntakeSettings;
+use ballot::limits::{
+    BATCH_BALLOTS_MAX, BATCH_BYTES_MAX, COMMIT_BESIDE_BALLOTS_CLUSTER_MIN,
+    COMMITS_IN_FLIGHT_CLUSTER_MAX, COMMITS_IN_FLIGHT_EMBEDDED_MAX,
+};
 
 use super::figures::Measured;
 
@@ -25,11 +27,10 @@ impl Batching {
         // Two sizes give the straight line: bytes = batch + ballots * ballot.
         let (small, large) = (measured.packed_16.value, measured.packed_1000.value);
         let batch_bytes = (small - large) / (1.0 / 16.0 - 1.0 / 1_000.0);
-        let settings = IntakeSettings::for_cluster();
         Self {
             latency_s: latency_ms / 1e3,
-            in_flight_max: settings.commits_in_flight_max as f64,
-            beside: settings.commit_beside_ballots_min as f64,
+            in_flight_max: COMMITS_IN_FLIGHT_CLUSTER_MAX as f64,
+            beside: COMMIT_BESIDE_BALLOTS_CLUSTER_MIN as f64,
             ballot_bytes: large - batch_bytes / 1_000.0,
             batch_bytes,
         }
@@ -61,7 +62,7 @@ impl Batching {
 /// Core-seconds of one vote at the intake, in batches of so many ballots:
 /// `votes/s = cores / (vote * (1 + commit / ballots))`, solved for `vote` at the measured run.
 pub(crate) fn vote_core_seconds(measured: &Measured, ballots: f64) -> f64 {
-    let in_flight = IntakeSettings::default().commits_in_flight_max as f64;
+    let in_flight = COMMITS_IN_FLIGHT_EMBEDDED_MAX as f64;
     let commit = measured.commit_ballots.value;
     let then = measured.intake_connections.value / in_flight;
     let vote = measured.cores.value / measured.intake_votes.value / (1.0 + commit / then);

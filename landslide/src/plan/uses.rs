@@ -1,6 +1,9 @@
 //! How full each resource is at the peak, and at which rate it breaks with the machines planned.
 
-use ballot::{limits::SHARDS_MAX, timing::BUCKET};
+use ballot::{
+    limits::{QUEUE_BALLOTS_DEFAULT, SHARDS_MAX},
+    timing::BUCKET,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -288,7 +291,7 @@ fn intake<'a>(model: &'a Model<'_>, fleet: &'a Fleet) -> Vec<Gauge<'a>> {
             Box::new(move |demand| {
                 // Those being committed, and half as many again being gathered.
                 let waiting = demand.rate / nodes * batching.latency_s * 1.5;
-                waiting / intake::IntakeSettings::default().queue_ballots_max as f64
+                waiting / QUEUE_BALLOTS_DEFAULT as f64
             }),
         ),
         (
