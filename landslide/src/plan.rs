@@ -1,37 +1,18 @@
-//! `landslide plan`: how many machines a vote needs, what they cost, and what breaks first.
-//!
-//! The walk of a plan: `options.rs` (what is asked) → `figures.rs` (measured and assumed constants,
-//! prices) → `batches.rs` (how ballots gather) → `model.rs` (machines) → `uses.rs` (how full each
-//! resource is, and at which rate it breaks) → `bill.rs` (the price) → `answer.rs` (all of it) →
-//! `table.rs`.
+//! `landslide plan`: reads the prices, and prints what the crate `plan` says.
 
-mod options;
-pub use options::Options;
+use std::{fmt, fs, io, process::ExitCode};
 
-mod figures;
-
-mod batches;
-
-mod model;
-
-mod answer;
-
-mod uses;
-
-mod bill;
-
-mod table;
-
-#[cfg(test)]
-mod tests;
-
-use std::process::ExitCode;
-
-use answer::Plan;
 use anyhow::Result;
-use figures::{Figures, Prices};
+pub use plan::Options;
+use plan::{Figures, Plan, Prices};
 
 use crate::output;
+
+/// The prices where nobody gives their own.
+const PRICES: &str = include_str!("../plan/prices.toml");
+
+const WIDTH_MIN: usize = 40;
+const WIDTH_MAX: usize = 100;
 
 /// The engine cannot carry it, whatever is bought.
 const DOES_NOT_FIT: u8 = 1;
@@ -54,7 +35,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     let text = if options.json {
         serde_json::to_string_pretty(&plan)? + "\n"
     } else {
-        table::draw(&plan, &figures, &prices, table::width())
+        plan::draw(&plan, &figures, &prices, width())
     };
     output::print(&text)?;
     Ok(if plan.fits { ExitCode::SUCCESS } else { ExitCode::from(DOES_NOT_FIT) })
@@ -62,11 +43,28 @@ pub fn run(options: &Options) -> Result<ExitCode> {
 
 fn prices(options: &Options) -> Result<Prices, String> {
     match &options.prices {
-        None => Prices::built_in().map_err(|error| error.to_string()),
+        None => Prices::read(PRICES).map_err(|error| error.to_string()),
         Some(path) => {
-            let wrong = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
-            let text = std::fs::read_to_string(path).map_err(|error| wrong(&error))?;
+            let wrong = |error: &dyn fmt::Display| format!("{}: {error}", path.display());
+            let text = fs::read_to_string(path).map_err(|error| wrong(&error))?;
             Prices::read(&text).map_err(|error| wrong(&error))
         }
+    }
+}
+
+/// Columns of the terminal, or of a page where there is none.
+fn width() -> usize {
+    let terminal = rustix::termios::tcgetwinsize(io::stdout());
+    let columns = terminal.map_or(0, |size| usize::from(size.ws_col));
+    if columns == 0 { WIDTH_MAX } else { columns.clamp(WIDTH_MIN, WIDTH_MAX) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_prices_can_be_read() {
+        Prices::read(PRICES).unwrap();
     }
 }

@@ -349,7 +349,8 @@ impl<'a> Model<'a> {
 }
 
 impl Plan {
-    pub(crate) fn make(inputs: Inputs, figures: &Figures, prices: &Prices) -> Self {
+    /// Plans for what is asked.
+    pub fn make(inputs: Inputs, figures: &Figures, prices: &Prices) -> Self {
         let model = Model::new(inputs, figures);
         let intakes = model.intakes();
         let demand = model.demand(inputs.peak, intakes as f64);

@@ -9,7 +9,7 @@ use super::{
     batches::{Batching, cassandra_put_core_seconds, vote_core_seconds},
     figures::{Figures, Measured, Prices},
     model::Model,
-    options::{Engine, Inputs},
+    options::{Connections, Engine, Inputs},
     table,
 };
 
@@ -25,8 +25,12 @@ fn inputs(line: &str) -> Result<Inputs, String> {
     command.options.inputs()
 }
 
+fn prices() -> Prices {
+    Prices::read(&file(PRICES)).unwrap()
+}
+
 fn plan_of(inputs: Inputs) -> Plan {
-    Plan::make(inputs, &Figures::built_in().unwrap(), &Prices::built_in().unwrap())
+    Plan::make(inputs, &Figures::built_in().unwrap(), &prices())
 }
 
 fn plan(line: &str) -> Plan {
@@ -53,6 +57,9 @@ fn result(path: &str, row: Option<&str>, field: Option<&str>) -> f64 {
     };
     member.as_f64().unwrap_or_else(|| panic!("{path}, {row:?}, {field:?}: no figure"))
 }
+
+/// What the command takes where nobody gives prices.
+const PRICES: &str = "landslide/plan/prices.toml";
 
 const RUN: &str = "bench/results/20261123-231306.json";
 
@@ -244,7 +251,7 @@ fn nonsense_is_refused_with_a_sentence() {
 
 #[test]
 fn prices_that_are_none_are_refused() {
-    let good = file("landslide/plan/prices.toml");
+    let good = file(PRICES);
     assert!(Prices::read(&good).is_ok());
     for (from, to, what) in [
         ("price = 0.04", "price = -1", "compute"),
@@ -260,7 +267,7 @@ fn prices_that_are_none_are_refused() {
 
 #[test]
 fn the_table_fits_the_terminal_and_says_its_sources() {
-    let (figures, prices) = (Figures::built_in().unwrap(), Prices::built_in().unwrap());
+    let (figures, prices) = (Figures::built_in().unwrap(), prices());
     for line in ["--peak 50000", "--peak 10000000 --engine dynamodb", "--peak 9 --engine embedded"]
     {
         for width in [40, 60, 80, 100] {
@@ -329,9 +336,9 @@ prop_compose! {
             cores_per_node: cores,
             headroom,
             connections: if kept {
-                super::options::Connections::Kept
+                Connections::Kept
             } else {
-                super::options::Connections::New
+                Connections::New
             },
         }
     }

@@ -1,9 +1,8 @@
-//! The constants: measured, assumed, and prices. Read from files that people read too.
+//! The constants: measured, assumed, and prices. They stand in files that people read too.
 
 use serde::Deserialize;
 
-const MEASURED: &str = include_str!("../../plan/measured.toml");
-const PRICES: &str = include_str!("../../plan/prices.toml");
+const MEASURED: &str = include_str!("../measured.toml");
 
 /// Declares a table of the file, each member once, with an iterator over all.
 macro_rules! entries {
@@ -26,7 +25,7 @@ macro_rules! entries {
 /// What `plan/measured.toml` holds.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Figures {
+pub struct Figures {
     pub(crate) measured: Measured,
     pub(crate) assumed: Assumed,
 }
@@ -75,8 +74,8 @@ entries! {
 }
 
 impl Figures {
-    /// The file that the binary was built with.
-    pub(crate) fn built_in() -> Result<Self, toml::de::Error> {
+    /// Those that this crate was built with.
+    pub fn built_in() -> Result<Self, toml::de::Error> {
         toml::from_str(MEASURED)
     }
 }
@@ -90,10 +89,10 @@ pub(crate) struct Price {
     pub(crate) what: String,
 }
 
-/// What `plan/prices.toml` holds.
+/// What `landslide/plan/prices.toml` holds.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Prices {
+pub struct Prices {
     pub(crate) date: String,
     pub(crate) currency: String,
     pub(crate) region: String,
@@ -112,20 +111,18 @@ pub(crate) struct Prices {
 
 /// A file of prices that cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum PricesError {
+pub enum PricesError {
+    /// Not such a file.
     #[error(transparent)]
     Toml(#[from] toml::de::Error),
+    /// A price, by what it is for, that nobody can pay.
     #[error("the price of {0} is not a number from 0 to 1,000,000")]
     Price(String),
 }
 
 impl Prices {
-    /// The file that the binary was built with.
-    pub(crate) fn built_in() -> Result<Self, PricesError> {
-        Self::read(PRICES)
-    }
-
-    pub(crate) fn read(text: &str) -> Result<Self, PricesError> {
+    /// Reads a file of prices.
+    pub fn read(text: &str) -> Result<Self, PricesError> {
         let prices: Self = toml::from_str(text)?;
         for price in prices.all() {
             // Also refuses what is not a number.

@@ -58,16 +58,16 @@ pub struct Options {
     connections: Connections,
     /// Prices in TOML instead of the built-in ones (landslide/plan/prices.toml)
     #[arg(long, value_name = "FILE")]
-    pub(super) prices: Option<PathBuf>,
+    pub prices: Option<PathBuf>,
     /// Print the plan as JSON
     #[arg(long)]
-    pub(super) json: bool,
+    pub json: bool,
 }
 
 /// What the ballots are stored on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Engine {
+pub enum Engine {
     /// One process with everything, on one machine
     Embedded,
     /// Apache Cassandra or ScyllaDB
@@ -79,7 +79,7 @@ pub(crate) enum Engine {
 /// What telephones do with their connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Connections {
+pub enum Connections {
     /// Each vote comes over a new one: a TLS handshake a vote
     New,
     /// Every voter keeps one open, from some minutes before the finale
@@ -88,7 +88,7 @@ pub(crate) enum Connections {
 
 /// What is planned for, checked. Numbers that are counted are whole but may be large.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Inputs {
+pub struct Inputs {
     pub(crate) peak: f64,
     pub(crate) voters: f64,
     pub(crate) votes_per_voter: f64,
@@ -107,7 +107,7 @@ const VOTE_PEAK_SECONDS: f64 = 200.0;
 
 impl Options {
     /// Checks what was asked; a mistake is a sentence.
-    pub(crate) fn inputs(&self) -> Result<Inputs, String> {
+    pub fn inputs(&self) -> Result<Inputs, String> {
         within("--peak", self.peak, 1.0, 1e9, "votes a second")?;
         within("--votes-per-voter", self.votes_per_voter, 1.0, 1e3, "votes")?;
         within("--hours", self.hours, 0.01, 43_920.0, "hours (five years, a contest's limit)")?;

@@ -4,12 +4,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{bill::Bill, options::Inputs, uses::Use};
 
-/// The answer.
+/// The answer. As JSON it has these names.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Plan {
+pub struct Plan {
     pub(crate) inputs: Inputs,
     /// Whether there is a number of machines that does it.
-    pub(crate) fits: bool,
+    pub fits: bool,
     pub(crate) ballots: u64,
     pub(crate) shards: u64,
     pub(crate) batches: Batches,

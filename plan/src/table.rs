@@ -7,20 +7,11 @@ use super::{
     uses::Use,
 };
 
-const WIDTH_MIN: usize = 40;
-const WIDTH_MAX: usize = 100;
 /// Less room than this for a text, and it goes on a line of its own.
 const TEXT_MIN: usize = 24;
 
-/// Columns of the terminal, or of a page where there is none.
-pub(crate) fn width() -> usize {
-    let terminal = rustix::termios::tcgetwinsize(std::io::stdout());
-    let columns = terminal.map_or(0, |size| usize::from(size.ws_col));
-    if columns == 0 { WIDTH_MAX } else { columns.clamp(WIDTH_MIN, WIDTH_MAX) }
-}
-
 /// Draws the plan in lines of at most `width`.
-pub(crate) fn draw(plan: &Plan, figures: &Figures, prices: &Prices, width: usize) -> String {
+pub fn draw(plan: &Plan, figures: &Figures, prices: &Prices, width: usize) -> String {
     let mut page = Page { text: String::new(), width };
     asked(&mut page, plan);
     machines(&mut page, plan, prices);
