@@ -2,7 +2,17 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{bill::Bill, options::Inputs, uses::Use};
+use crate::{
+    bill::Bill,
+    digits::rounded,
+    figures::{Figures, Prices},
+    final_row::FinalRow,
+    fleet::Fleet,
+    inputs::Inputs,
+    model::{BITS, Model},
+    storage::Storage,
+    uses::{self, Use},
+};
 
 /// The answer. As JSON it has these names.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,6 +36,49 @@ pub struct Plan {
     pub(crate) price: Bill,
 }
 
+impl Plan {
+    /// Plans for what is asked.
+    pub fn make(inputs: Inputs, figures: &Figures, prices: &Prices) -> Self {
+        let model = Model::new(inputs, figures);
+        let fleet = Fleet::for_peak(&model);
+        let demand = model.demand(inputs.peak, fleet.intakes as f64);
+        let shards = fleet.shards(&model, &demand);
+        let uses = uses::all(&model, &fleet, shards);
+        let worst = |hard: bool| {
+            let first = uses.iter().find(|one| !hard || one.hard);
+            first.map_or_else(String::new, |one| one.what.clone())
+        };
+        let storage = Storage::at_the_end(&model, &demand);
+        Self {
+            inputs,
+            fits: !uses.iter().any(|one| one.hard && one.share > 1.0),
+            ballots: demand.ballots.round() as u64,
+            shards,
+            batches: Batches {
+                ballots: demand.batch_ballots,
+                bytes: demand.batch_bytes,
+                per_second: demand.batches,
+                total: demand.batches_total.round() as u64,
+            },
+            network: Network {
+                handshakes_per_second: demand.handshakes,
+                connections: demand.connections,
+                voters_in_gbit: demand.voters_in * BITS / 1e9,
+                voters_out_gbit: demand.voters_out * BITS / 1e9,
+                store_writes_gbit: demand.written * model.copies() * BITS / 1e9,
+                tally_reads_gbit: demand.scanned * BITS / 1e9,
+            },
+            final_row: FinalRow::after(&model, &demand, &fleet),
+            breaks_first: worst(false),
+            hard_limit: worst(true),
+            price: Bill::new(&model, &demand, &fleet, &storage, prices),
+            storage,
+            uses,
+            fleet,
+        }
+    }
+}
+
 /// What the ballots gather into, at the peak.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Batches {
@@ -37,18 +90,6 @@ pub(crate) struct Batches {
     pub(crate) per_second: f64,
     /// Over the whole vote.
     pub(crate) total: u64,
-}
-
-/// Machines over all regions.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Fleet {
-    pub(crate) cores: u64,
-    pub(crate) balancers: u64,
-    pub(crate) intakes: u64,
-    pub(crate) stores: u64,
-    pub(crate) tallies: u64,
-    pub(crate) tally_cores: u64,
-    pub(crate) tally_memory_gb: u64,
 }
 
 /// At the peak, over all nodes.
@@ -66,44 +107,4 @@ pub(crate) struct Network {
     pub(crate) store_writes_gbit: f64,
     #[serde(serialize_with = "rounded")]
     pub(crate) tally_reads_gbit: f64,
-}
-
-/// At the end of the vote.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Storage {
-    /// Of one copy, packed.
-    #[serde(serialize_with = "rounded")]
-    pub(crate) ballots_gb: f64,
-    /// Of all copies, on disk.
-    #[serde(serialize_with = "rounded")]
-    pub(crate) all_copies_gb: f64,
-}
-
-/// Seconds from the close to the final row, and what they go into.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct FinalRow {
-    #[serde(serialize_with = "rounded")]
-    pub(crate) total_s: f64,
-    /// Until the last batch was given up, and a run is due.
-    #[serde(serialize_with = "rounded")]
-    pub(crate) wait_s: f64,
-    /// The rescan: the slowest of the next three.
-    #[serde(serialize_with = "rounded")]
-    pub(crate) fold_s: f64,
-    #[serde(serialize_with = "rounded")]
-    pub(crate) network_s: f64,
-    #[serde(serialize_with = "rounded")]
-    pub(crate) store_s: f64,
-    /// The list of batches, written part after part.
-    #[serde(serialize_with = "rounded")]
-    pub(crate) list_s: f64,
-}
-
-/// Four digits: no figure here is known better.
-pub(crate) fn rounded<S: serde::Serializer>(value: &f64, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_f64(four_digits(*value))
-}
-
-pub(crate) fn four_digits(value: f64) -> f64 {
-    format!("{value:.3e}").parse().unwrap_or(value)
 }

@@ -5,7 +5,7 @@ use ballot::limits::{
     COMMITS_IN_FLIGHT_CLUSTER_MAX, COMMITS_IN_FLIGHT_EMBEDDED_MAX,
 };
 
-use super::figures::Measured;
+use crate::figures::Measured;
 
 /// What decides how large batches become.
 #[derive(Clone, Copy, Debug)]

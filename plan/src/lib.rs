@@ -1,27 +1,35 @@
 //! How many machines a vote needs, what they cost, and what breaks first. Pure: the same inputs,
 //! figures and prices give the same plan, and nothing is read or printed here.
 //!
-//! The walk of a plan: `options.rs` (what is asked) → `figures.rs` (measured and assumed constants,
-//! prices) → `batches.rs` (how ballots gather) → `model.rs` (machines) → `uses.rs` (how full each
-//! resource is, and at which rate it breaks) → `bill.rs` (the price) → `answer.rs` (all of it) →
-//! `table.rs`.
+//! The files stand in the order of a plan's walk; each leans on those before it.
+
+mod inputs;
+pub use inputs::{Connections, Engine, Inputs};
 
 mod options;
-pub use options::{Connections, Engine, Inputs, Options};
+pub use options::Options;
 
 mod figures;
 pub use figures::{Figures, Prices, PricesError};
+
+mod digits;
 
 mod batches;
 
 mod model;
 
-mod answer;
-pub use answer::Plan;
+mod fleet;
+
+mod final_row;
 
 mod uses;
 
+mod storage;
+
 mod bill;
+
+mod answer;
+pub use answer::Plan;
 
 mod table;
 pub use table::draw;

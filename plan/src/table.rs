@@ -1,9 +1,10 @@
 //! A plan for people, as wide as their terminal.
 
-use super::{
-    answer::{Plan, four_digits},
+use crate::{
+    answer::Plan,
+    digits::four_digits,
     figures::{Figure, Figures, Prices},
-    options::{Connections, Engine},
+    inputs::{Connections, Engine},
     uses::Use,
 };
 

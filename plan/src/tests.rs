@@ -8,8 +8,8 @@ use super::{
     answer::Plan,
     batches::{Batching, cassandra_put_core_seconds, vote_core_seconds},
     figures::{Figures, Measured, Prices},
+    inputs::{Connections, Engine, Inputs},
     model::Model,
-    options::{Connections, Engine, Inputs},
     table,
 };
 

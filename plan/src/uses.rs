@@ -6,16 +6,14 @@ use ballot::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{
-    answer::{Fleet, rounded},
-    model::{Demand, Model, SCHEDULE_S},
-    options::Engine,
+use crate::{
+    digits::rounded,
+    final_row::FinalRow,
+    fleet::{Fleet, TALLY_CORE_BYTES},
+    inputs::Engine,
+    model::{Demand, FINAL_S, Model, READ_UNIT_BYTES, SCHEDULE_S},
 };
 
-/// A final row is promised within so many seconds of the close.
-pub(crate) const FINAL_S: f64 = 60.0;
-/// Memory of the machines that tally, for each core.
-pub(crate) const TALLY_CORE_BYTES: f64 = 8e9;
 /// Where the search for the breaking rate ends: it never breaks.
 const FACTOR_MAX: f64 = 1e4;
 
@@ -44,7 +42,7 @@ pub(crate) fn all(model: &Model<'_>, fleet: &Fleet, shards: u64) -> Vec<Use> {
     gauges.extend(match model.inputs.engine {
         Engine::Embedded => embedded(model, fleet),
         Engine::Cassandra => cassandra(model, fleet, shards),
-        Engine::Dynamodb => dynamodb(model, shards),
+        Engine::Dynamodb => dynamodb(model, fleet, shards),
     });
     if model.inputs.engine != Engine::Embedded {
         gauges.extend(front(model, fleet));
@@ -92,7 +90,7 @@ fn tally<'a>(model: &'a Model<'_>, fleet: &'a Fleet) -> Vec<Gauge<'a>> {
             "tally: final row within 60 s",
             true,
             final_cure(model, fleet),
-            Box::new(move |demand| model.final_row(demand, fleet).total_s / FINAL_S),
+            Box::new(move |demand| FinalRow::after(model, demand, fleet).total_s / FINAL_S),
         ),
     ];
     if model.inputs.engine != Engine::Embedded {
@@ -120,7 +118,7 @@ fn tally<'a>(model: &'a Model<'_>, fleet: &'a Fleet) -> Vec<Gauge<'a>> {
 /// What makes the final row come sooner: that depends on what it waits for.
 fn final_cure(model: &Model<'_>, fleet: &Fleet) -> &'static str {
     let demand = model.demand(model.inputs.peak, fleet.intakes as f64);
-    let row = model.final_row(&demand, fleet);
+    let row = FinalRow::after(model, &demand, fleet);
     let rescan_s = row.fold_s.max(row.network_s).max(row.store_s);
     if row.list_s > rescan_s {
         "the list of batches takes longest, and quiet hours make many small ones: fewer intake \
@@ -202,10 +200,10 @@ fn cassandra<'a>(model: &'a Model<'_>, fleet: &'a Fleet, shards: u64) -> Vec<Gau
     ]
 }
 
-fn dynamodb<'a>(model: &'a Model<'_>, shards: u64) -> Vec<Gauge<'a>> {
+fn dynamodb<'a>(model: &'a Model<'_>, fleet: &Fleet, shards: u64) -> Vec<Gauge<'a>> {
     let assumed = &model.figures.assumed;
     let hottest = assumed.hottest.value / assumed.dynamodb_partition_writes.value;
-    let quota = model.quota();
+    let quota = fleet.dynamodb_quota(model);
     vec![
         (
             "store: write units of a table",
@@ -239,7 +237,7 @@ fn dynamodb<'a>(model: &'a Model<'_>, shards: u64) -> Vec<Gauge<'a>> {
                 // DynamoDB reads three times as many units from a partition as it writes.
                 let limit = 3.0 * assumed.dynamodb_partition_writes.value;
                 // At the worst moment a run reads one bucket's whole shard.
-                let bucket = demand.written * BUCKET.as_secs_f64() / 4_096.0;
+                let bucket = demand.written * BUCKET.as_secs_f64() / READ_UNIT_BYTES;
                 bucket * assumed.hottest.value / shards as f64 / (limit * SCHEDULE_S)
             }),
         ),
