@@ -18,22 +18,13 @@ use anyhow::{Context, bail};
 use ballot::{Slug, Timestamp};
 use clap::Args;
 use indicatif::HumanCount;
+use load::{
+    Address, Api, Choices, Delivery, Draw, Live, Load, Pace, Plan, Profile, Requests, RetryPolicy,
+    Row, Source, Trust, Votes, Weight,
+};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     time::{MissedTickBehavior, interval, sleep_until},
-};
-
-use crate::bench::{
-    address::{Address, Trust},
-    api::{self, Api, Row},
-    ballots::{Delivery, Source, Votes},
-    choices::{self, Draw, Weight},
-    client::Requests,
-    live::Live,
-    load::{Load, Pace, Plan},
-    options::Choices,
-    profile::Profile,
-    retry::RetryPolicy,
 };
 
 mod node;
@@ -77,7 +68,7 @@ pub struct Options {
     rate: u32,
 
     /// How long votes come in, such as 30s or 2m [default: until Ctrl-C]
-    #[arg(long, value_name = "TIME", value_parser = crate::bench::options::duration)]
+    #[arg(long, value_name = "TIME", value_parser = load::duration)]
     duration: Option<Duration>,
 
     /// A line a second instead of a picture
@@ -117,7 +108,7 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
 
 /// The demo on a running node; `true` if nothing acknowledged is missing.
 async fn landslide(options: &Options, node: &DemoNode) -> anyhow::Result<bool> {
-    let weights = choices::tv_series()?;
+    let weights = load::tv_series()?;
     let slug: Slug = CONTEST.parse()?;
     let addresses: Arc<[Address]> = [Address::parse(&node.url, Trust::Anything)?].into();
     let api = Api::new(Arc::clone(&addresses), slug.clone(), Some(&node.token), GIVE_UP_AFTER)?;
@@ -176,7 +167,7 @@ async fn open_contest(
         Some(definition) => definition,
         None => api.create(TITLE, "live", weights).await?,
     };
-    if definition.closes_at.is_some_and(|closes_at| closes_at <= api::now()) {
+    if definition.closes_at.is_some_and(|closes_at| closes_at <= load::now()) {
         bail!(
             "the contest in {} is closed; for a new one remove the folder, or name another with \
              --data",
@@ -245,7 +236,7 @@ async fn vote(
             _ = ticks.tick() => {
                 // In this order: what is noted at a time was acknowledged before it.
                 note.update(ledger.sent().iter().map(|sent| sent.acknowledged));
-                history.push(api::now(), note.votes());
+                history.push(load::now(), note.votes());
                 note.write()?;
                 if drawn.elapsed() < Duration::from_secs(1) {
                     continue;
@@ -263,7 +254,7 @@ async fn vote(
                     acknowledged: note.acknowledged(),
                     in_flight: ledger.in_flight(),
                     missing: missed,
-                    now: api::now(),
+                    now: load::now(),
                     hint,
                 });
             }

@@ -3,7 +3,7 @@
 use ballot::Timestamp;
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 
-use crate::bench::{api::Row, live::Figures};
+use load::{Figures, Row};
 
 /// What is drawn.
 pub(super) struct Picture<'a> {

@@ -15,25 +15,25 @@ const LATENCY_MAX: Duration = Duration::from_secs(600);
 const LATENCY_DIGITS: u8 = 3;
 
 /// The counters of a run; one for all threads. Ballots unless it says requests.
-pub(crate) struct Ledger {
+pub struct Ledger {
     /// By choice, in the contest's order.
     choices: Vec<ChoiceCounters>,
     /// Ballots begun: sent, or just about to be.
-    pub begun: AtomicU64,
+    pub(crate) begun: AtomicU64,
     /// Ballots whose end is known, whichever.
-    pub ended: AtomicU64,
+    pub(crate) ended: AtomicU64,
     /// Ballots given up although the server may have recorded them.
-    pub unknown: AtomicU64,
+    pub(crate) unknown: AtomicU64,
     /// Ballots given up that the server has certainly not recorded.
-    pub not_recorded: AtomicU64,
+    pub(crate) not_recorded: AtomicU64,
     /// Requests sent, whichever.
-    pub requests: AtomicU64,
+    pub(crate) requests: AtomicU64,
     /// Requests sent because the one before had no or no good reply.
-    pub retries: AtomicU64,
+    pub(crate) retries: AtomicU64,
     /// Ballots sent again on purpose.
-    pub copies: AtomicU64,
+    pub(crate) copies: AtomicU64,
     /// Connections cut on purpose.
-    pub cuts: AtomicU64,
+    pub(crate) cuts: AtomicU64,
     /// Ballots refused with certainty, by problem type.
     refused: Mutex<BTreeMap<String, u64>>,
     /// Requests without a good reply, by why.
@@ -58,7 +58,7 @@ struct ChoiceCounters {
 
 /// What the check needs to know of one choice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Sent {
+pub struct Sent {
     /// Ballots acknowledged.
     pub acknowledged: u64,
     /// Ballots that the server may have recorded although it never said so.
@@ -90,7 +90,7 @@ impl Ledger {
     }
 
     /// Ballots acknowledged and unknown, by choice.
-    pub(crate) fn sent(&self) -> Vec<Sent> {
+    pub fn sent(&self) -> Vec<Sent> {
         let of = |choice: &ChoiceCounters| Sent {
             acknowledged: choice.acknowledged.load(Relaxed),
             unknown: choice.unknown.load(Relaxed),
@@ -99,12 +99,12 @@ impl Ledger {
     }
 
     /// Ballots acknowledged.
-    pub(crate) fn acknowledged(&self) -> u64 {
+    pub fn acknowledged(&self) -> u64 {
         self.choices.iter().map(|choice| choice.acknowledged.load(Relaxed)).sum()
     }
 
     /// Ballots begun whose end is not known yet.
-    pub(crate) fn in_flight(&self) -> u64 {
+    pub fn in_flight(&self) -> u64 {
         // In this order, or a ballot that ends in between makes it negative.
         let ended = self.ended.load(Relaxed);
         self.begun.load(Relaxed).saturating_sub(ended)

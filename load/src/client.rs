@@ -6,7 +6,7 @@ use std::{
 };
 
 use ballot::Slug;
-use hyper::{
+use http::{
     Method, StatusCode,
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue},
 };
@@ -29,14 +29,14 @@ const CONNECT_PAUSE: Duration = Duration::from_millis(40);
 
 /// How ballots become requests.
 #[derive(Clone, Debug)]
-pub(crate) struct Requests {
+pub struct Requests {
     path: Arc<str>,
     headers: HeaderLines,
 }
 
 impl Requests {
     /// Voters' own ballots.
-    pub(crate) fn of_devices(contest: &Slug) -> Self {
+    pub fn of_devices(contest: &Slug) -> Self {
         let headers = [(CONTENT_TYPE, HeaderValue::from_static("application/json"))];
         let path = format!("/v1/contests/{contest}/ballots").into();
         Self { path, headers: headers.into_iter().collect() }
@@ -77,7 +77,7 @@ pub(crate) enum Outcome {
 }
 
 /// Sends what the lane says is due until all is over.
-pub(super) async fn send_until_over(lane: &Lane, number: u32) {
+pub(crate) async fn send_until_over(lane: &Lane, number: u32) {
     let mut client = Client { lane, connection: None, turn: (lane.number + number) as usize };
     while let Some(mut envelope) = lane.next().await {
         let first_sent = *envelope.first_sent.get_or_insert_with(Instant::now);

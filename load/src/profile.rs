@@ -5,7 +5,7 @@ use std::time::Duration;
 /// A rate in votes a second over time, drawn as straight lines between knots. Vote number `n`,
 /// from 0, is due when the integral of the rate reaches `n`.
 #[derive(Clone, Debug)]
-pub(crate) struct Profile {
+pub struct Profile {
     pieces: Vec<Piece>,
 }
 
@@ -48,7 +48,7 @@ const FINALE: [(f64, f64); 6] = [
 
 impl Profile {
     /// The same rate all the time, for `duration` or without end.
-    pub(crate) fn constant(rate: f64, duration: Option<Duration>) -> Self {
+    pub fn constant(rate: f64, duration: Option<Duration>) -> Self {
         match duration {
             Some(duration) => Self::through([(0.0, rate), (duration.as_secs_f64(), rate)]),
             None => Self::through([(0.0, rate)]).then_endless(),
@@ -56,13 +56,13 @@ impl Profile {
     }
 
     /// A two-hour vote compressed to `duration`: quiet, the trailer, the finale.
-    pub(crate) fn finale(peak: f64, duration: Duration) -> Self {
+    pub fn finale(peak: f64, duration: Duration) -> Self {
         let seconds = duration.as_secs_f64();
         Self::through(FINALE.map(|(time, rate)| (time * seconds, rate * peak)))
     }
 
     /// From `low` to `peak` within `rise`, then `peak` for the rest of `duration` or without end.
-    pub(crate) fn rising(low: f64, peak: f64, rise: Duration, duration: Option<Duration>) -> Self {
+    pub fn rising(low: f64, peak: f64, rise: Duration, duration: Option<Duration>) -> Self {
         let rise = duration.map_or(rise, |duration| rise.min(duration)).as_secs_f64();
         let knots = [(0.0, low), (rise, peak)];
         match duration {

@@ -7,7 +7,7 @@ use std::{
 
 use ballot::{Slug, Timestamp};
 use bytes::Bytes;
-use hyper::{
+use http::{
     Method, StatusCode,
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue},
 };
@@ -32,7 +32,7 @@ const DATE_SLACK: Duration = Duration::from_secs(3);
 
 /// A contest, seen through HTTP.
 #[derive(Clone)]
-pub(crate) struct Api {
+pub struct Api {
     addresses: Arc<[Address]>,
     contest: Slug,
     admin: Option<HeaderValue>,
@@ -42,59 +42,76 @@ pub(crate) struct Api {
 
 /// What is read of a contest's definition.
 #[derive(Clone, Debug, Deserialize)]
-pub(crate) struct Definition {
-    pub(crate) choices: Vec<DefinedChoice>,
-    pub(crate) admission: Option<String>,
+pub struct Definition {
+    /// In the contest's order.
+    pub choices: Vec<DefinedChoice>,
+    /// Who may vote: `open` to any device, or another rule.
+    pub admission: Option<String>,
+    /// None for a draft.
     #[serde(default)]
-    pub(crate) opens_at: Option<Timestamp>,
+    pub opens_at: Option<Timestamp>,
+    /// None where it is closed by hand.
     #[serde(default)]
-    pub(crate) closes_at: Option<Timestamp>,
+    pub closes_at: Option<Timestamp>,
 }
 
+/// One choice of a definition.
 #[derive(Clone, Debug, Deserialize)]
-pub(crate) struct DefinedChoice {
-    pub(crate) choice: Slug,
+pub struct DefinedChoice {
+    /// Its name for machines.
+    pub choice: Slug,
 }
 
 /// A counts row, or public results, as the contract has them. Read here and not as the server's
 /// own type, so that a member renamed there is a difference here.
 #[derive(Clone, Debug, Deserialize)]
-pub(crate) struct Row {
+pub struct Row {
     /// `provisional`, `final` or `certified`.
-    pub(crate) status: String,
+    pub status: String,
     /// Everything acknowledged before this moment is in the numbers.
-    pub(crate) counted_through: Timestamp,
-    pub(crate) total: u64,
-    pub(crate) choices: Vec<RowChoice>,
+    pub counted_through: Timestamp,
+    /// Votes counted.
+    pub total: u64,
+    /// In the definition's order.
+    pub choices: Vec<RowChoice>,
     /// Not in public results.
     #[serde(default)]
-    pub(crate) ballots: Option<RowBallots>,
+    pub ballots: Option<RowBallots>,
 }
 
+/// One choice's line of a row.
 #[derive(Clone, Debug, Deserialize)]
-pub(crate) struct RowChoice {
-    pub(crate) choice: Slug,
-    pub(crate) title: String,
-    pub(crate) votes: u64,
+pub struct RowChoice {
+    /// Its name for machines.
+    pub choice: Slug,
+    /// Its name for people.
+    pub title: String,
+    /// What it has got.
+    pub votes: u64,
 }
 
+/// What became of the ballots: `recorded` is the sum of the others.
 #[derive(Clone, Copy, Debug, Deserialize, serde::Serialize)]
-pub(crate) struct RowBallots {
-    pub(crate) recorded: u64,
-    pub(crate) counted: u64,
-    pub(crate) duplicate: u64,
-    pub(crate) late: u64,
-    pub(crate) void: u64,
+#[expect(missing_docs, reason = "the contract says what each means")]
+pub struct RowBallots {
+    pub recorded: u64,
+    pub counted: u64,
+    pub duplicate: u64,
+    pub late: u64,
+    pub void: u64,
 }
 
 impl Row {
-    pub(crate) fn is_final(&self) -> bool {
+    /// Whether nothing will change it any more.
+    pub fn is_final(&self) -> bool {
         matches!(self.status.as_str(), "final" | "certified")
     }
 }
 
 impl Api {
-    pub(crate) fn new(
+    /// The contest of that name on these nodes, of which the next is asked when one does not answer; as
+    /// an administrator where there is a token. A node is asked again for so long as `patience`.
+    pub fn new(
         addresses: Arc<[Address]>,
         contest: Slug,
         token: Option<&str>,
@@ -105,7 +122,7 @@ impl Api {
     }
 
     /// The same, with another patience.
-    pub(crate) fn with_patience(&self, patience: Duration) -> Self {
+    pub fn with_patience(&self, patience: Duration) -> Self {
         Self { patience, ..self.clone() }
     }
 
@@ -114,7 +131,7 @@ impl Api {
     }
 
     /// The definition, if there is such a contest.
-    pub(crate) async fn definition(&self) -> Result<Option<Definition>, Failure> {
+    pub async fn definition(&self) -> Result<Option<Definition>, Failure> {
         let path = match self.admin {
             Some(_) => format!("/v1/admin/contests/{}", self.contest),
             None => format!("/v1/contests/{}", self.contest),
@@ -127,7 +144,7 @@ impl Api {
     }
 
     /// Creates the contest with these choices, policy `one`, for any device.
-    pub(crate) async fn create(
+    pub async fn create(
         &self,
         title: &str,
         results: &str,
@@ -147,7 +164,7 @@ impl Api {
     }
 
     /// Opens the contest.
-    pub(crate) async fn open(&self) -> Result<(), Failure> {
+    pub async fn open(&self) -> Result<(), Failure> {
         let path = format!("/v1/admin/contests/{}/open", self.contest);
         accepted(&self.call(Method::POST, path, None).await?)
     }
@@ -171,7 +188,7 @@ impl Api {
     }
 
     /// The row as it is now, if there is one, and the server's time.
-    pub(crate) async fn row(&self) -> Result<(Option<Row>, Timestamp), Failure> {
+    pub async fn row(&self) -> Result<(Option<Row>, Timestamp), Failure> {
         let path = match self.admin {
             Some(_) => format!("/v1/admin/contests/{}/counts", self.contest),
             None => format!("/v1/contests/{}/results", self.contest),
@@ -188,11 +205,7 @@ impl Api {
     }
 
     /// A row that holds everything acknowledged before this call; the final one if `final_only`.
-    pub(crate) async fn row_of_now(
-        &self,
-        final_only: bool,
-        patience: Duration,
-    ) -> Result<Row, Failure> {
+    pub async fn row_of_now(&self, final_only: bool, patience: Duration) -> Result<Row, Failure> {
         let asked = Instant::now();
         let (mut row, time) = self.row().await?;
         let wanted = time.plus(DATE_SLACK);
@@ -293,7 +306,8 @@ fn read<T: serde::de::DeserializeOwned>(reply: &Reply) -> Result<T, Failure> {
         .map_err(|error| Failure::Server(format!("a reply that is not understood: {error}")))
 }
 
-pub(crate) fn now() -> Timestamp {
+/// Now, by this machine's clock.
+pub fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_micros(since.as_micros() as i64)
 }

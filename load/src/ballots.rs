@@ -15,20 +15,20 @@ use super::choices::Draw;
 
 /// Where the ballots of a run come from, and how they are sent.
 #[derive(Clone)]
-pub(crate) struct Source {
+pub struct Source {
     /// The contest's choices, in its order.
-    pub(crate) choices: Arc<[Slug]>,
+    pub choices: Arc<[Slug]>,
     /// What is voted for.
-    pub(crate) votes: Votes,
+    pub votes: Votes,
     /// Whether they come one by one or as a gateway's batches.
-    pub(crate) delivery: Delivery,
+    pub delivery: Delivery,
     /// Seeds what is drawn.
-    pub(crate) seed: u64,
+    pub seed: u64,
 }
 
 /// What is voted for.
 #[derive(Clone)]
-pub(crate) enum Votes {
+pub enum Votes {
     /// New voters, whose choices are drawn.
     Drawn(Draw),
     /// These voters and choices, each once.
@@ -37,11 +37,16 @@ pub(crate) enum Votes {
 
 /// How ballots are sent.
 #[derive(Clone, Debug)]
-pub(crate) enum Delivery {
+pub enum Delivery {
     /// Each voter's device sends its own.
     Devices,
     /// A gateway sends batches of so many on its channel.
-    Gateway { channel: Slug, batch: u64 },
+    Gateway {
+        /// Its channel.
+        channel: Slug,
+        /// Ballots of a batch.
+        batch: u64,
+    },
 }
 
 /// Ballots that travel in one request, with all that a retry must repeat.
@@ -170,7 +175,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::bench::{
+    use crate::{
         choices::{Weight, tv_series},
         options::Choices,
     };

@@ -13,7 +13,7 @@ const RETRY_AFTER_MAX: Duration = Duration::from_secs(30);
 
 /// How a client retries: jittered exponential back-off.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct RetryPolicy {
+pub struct RetryPolicy {
     /// How long after its first sending a ballot is given up.
     pub give_up_after: Duration,
 }

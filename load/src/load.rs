@@ -25,32 +25,34 @@ const OPEN_LOOP_BALLOTS_MAX: u64 = 200_000;
 
 /// What to send, where and when.
 #[derive(Clone)]
-pub(crate) struct Plan {
+pub struct Plan {
     /// The nodes; the next one is used when one fails.
-    pub(crate) addresses: Arc<[Address]>,
+    pub addresses: Arc<[Address]>,
     /// How ballots become requests.
-    pub(crate) requests: Requests,
+    pub requests: Requests,
     /// What ballots.
-    pub(crate) source: Source,
+    pub source: Source,
     /// When.
-    pub(crate) pace: Pace,
+    pub pace: Pace,
     /// Stop after so many ballots.
-    pub(crate) votes_max: Option<u64>,
-    /// Connections over all threads, and threads.
-    pub(crate) connections: u32,
-    pub(crate) threads: u32,
-    /// Share of ballots sent twice, share of requests cut off.
-    pub(crate) duplicates: f64,
-    pub(crate) cut: f64,
+    pub votes_max: Option<u64>,
+    /// Connections over all threads.
+    pub connections: u32,
+    /// Threads, each with its share of the connections.
+    pub threads: u32,
+    /// Share of ballots sent twice.
+    pub duplicates: f64,
+    /// Share of requests cut off.
+    pub cut: f64,
     /// How a client retries.
-    pub(crate) retry: RetryPolicy,
+    pub retry: RetryPolicy,
     /// How long to wait for a reply.
-    pub(crate) timeout: Duration,
+    pub timeout: Duration,
 }
 
 /// When ballots are sent.
 #[derive(Clone, Debug)]
-pub(crate) enum Pace {
+pub enum Pace {
     /// Each connection's next one after the last one's reply, for so long.
     Closed(Option<Duration>),
     /// When they are due, whatever the server does.
@@ -76,7 +78,7 @@ pub(crate) struct Common {
 }
 
 /// A load under way.
-pub(crate) struct Load {
+pub struct Load {
     common: Arc<Common>,
     phase: watch::Sender<Phase>,
     threads: Vec<thread::JoinHandle<anyhow::Result<()>>>,
@@ -86,7 +88,7 @@ pub(crate) struct Load {
 
 impl Load {
     /// Starts sending.
-    pub(crate) fn start(mut plan: Plan) -> anyhow::Result<Self> {
+    pub fn start(mut plan: Plan) -> anyhow::Result<Self> {
         plan.threads = plan.threads.clamp(1, plan.connections.max(1));
         plan.votes_max = plan.votes_max.into_iter().chain(plan.source.len()).min();
         let ledger = Arc::new(Ledger::new(plan.source.choices.len(), plan.threads as usize));
@@ -109,17 +111,17 @@ impl Load {
     }
 
     /// The counters.
-    pub(crate) fn ledger(&self) -> &Arc<Ledger> {
+    pub fn ledger(&self) -> &Arc<Ledger> {
         &self.common.ledger
     }
 
     /// When it started.
-    pub(crate) fn started(&self) -> Instant {
+    pub fn started(&self) -> Instant {
         self.common.started
     }
 
     /// Sends no new ballots from now on.
-    pub(crate) fn finish(&self) {
+    pub fn finish(&self) {
         self.phase.send_if_modified(|phase| {
             let sending = *phase == Phase::Sending;
             if sending {
@@ -130,18 +132,18 @@ impl Load {
     }
 
     /// Gives up every ballot whose end is not known.
-    pub(crate) fn abandon(&self) {
+    pub fn abandon(&self) {
         self.phase.send_replace(Phase::Abandoned);
     }
 
     /// Waits until the end of every ballot is known. May be cancelled and called again.
-    pub(crate) async fn over(&mut self) {
+    pub async fn over(&mut self) {
         // Nothing is ever sent on it; the last sender's end is the message.
         let _ = self.over.recv().await;
     }
 
     /// Takes the threads' errors, once it is over.
-    pub(crate) fn join(self) -> anyhow::Result<()> {
+    pub fn join(self) -> anyhow::Result<()> {
         for thread in self.threads {
             thread.join().map_err(|_| anyhow!("a sending thread panicked"))??;
         }

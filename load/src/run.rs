@@ -57,7 +57,7 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
 }
 
 /// One run, reported.
-pub(super) async fn bench(options: &Options) -> Result<Check, Failure> {
+pub(crate) async fn bench(options: &Options) -> Result<Check, Failure> {
     let report = measure(options).await?;
     if options.json {
         let json = serde_json::to_string_pretty(&report)
@@ -70,12 +70,12 @@ pub(super) async fn bench(options: &Options) -> Result<Check, Failure> {
 }
 
 /// One run.
-pub(super) async fn measure(options: &Options) -> Result<Report, Failure> {
+pub(crate) async fn measure(options: &Options) -> Result<Report, Failure> {
     measure_at(options, addresses(options).map_err(Failure::usage)?).await
 }
 
 /// One run against these nodes.
-pub(super) async fn measure_at(
+pub(crate) async fn measure_at(
     options: &Options,
     addresses: Arc<[Address]>,
 ) -> Result<Report, Failure> {

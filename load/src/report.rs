@@ -69,12 +69,13 @@ pub(crate) struct Requests {
 
 /// Quantiles in milliseconds.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
-pub(crate) struct Latency {
-    pub(crate) p50: f64,
-    pub(crate) p90: f64,
-    pub(crate) p99: f64,
-    pub(crate) p99_9: f64,
-    pub(crate) max: f64,
+#[expect(missing_docs, reason = "each is named by its share")]
+pub struct Latency {
+    pub p50: f64,
+    pub p90: f64,
+    pub p99: f64,
+    pub p99_9: f64,
+    pub max: f64,
 }
 
 impl Latency {

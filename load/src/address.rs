@@ -3,7 +3,7 @@
 use std::{io, path::Path, sync::Arc};
 
 use anyhow::{Context, bail, ensure};
-use hyper::Uri;
+use http::Uri;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::{
     TlsConnector,
@@ -19,20 +19,20 @@ use super::endpoints::{Endpoints, Resolve, System};
 
 /// A node's address, read from a URL. Its host may have several: two balancers behind one name.
 #[derive(Clone)]
-pub(crate) struct Address {
+pub struct Address {
     /// The URL without a trailing slash.
-    pub(crate) url: String,
+    pub url: String,
     /// Host and port as the `Host` header has them.
-    pub(crate) authority: String,
+    pub authority: String,
     /// What stands before `/v1`, empty mostly.
-    pub(crate) prefix: String,
+    pub prefix: String,
     endpoints: Arc<Endpoints>,
     tls: Option<(TlsConnector, ServerName<'static>)>,
 }
 
 /// Which certificates are trusted.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Trust<'a> {
+pub enum Trust<'a> {
     /// What the system trusts.
     System,
     /// The certificates in this file (PEM), and no others.
@@ -43,7 +43,7 @@ pub(crate) enum Trust<'a> {
 
 impl Address {
     /// Reads `http://host:port` or `https://host:port`, maybe with a path that goes before `/v1`.
-    pub(crate) fn parse(url: &str, trust: Trust<'_>) -> anyhow::Result<Self> {
+    pub fn parse(url: &str, trust: Trust<'_>) -> anyhow::Result<Self> {
         Self::resolved_by(url, trust, Arc::new(System))
     }
 
@@ -86,7 +86,7 @@ impl Address {
 
     /// Opens a connection to one of the host's addresses: the one whose `turn` it is, or the next
     /// that answers.
-    pub(crate) async fn connect(&self, turn: usize) -> io::Result<Box<dyn Stream>> {
+    pub async fn connect(&self, turn: usize) -> io::Result<Box<dyn Stream>> {
         let tcp = self.endpoints.connect(turn).await?;
         tcp.set_nodelay(true)?;
         Ok(match &self.tls {
@@ -97,7 +97,7 @@ impl Address {
 }
 
 /// A connected stream, with TLS or without.
-pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
 fn connector(trust: Trust<'_>) -> anyhow::Result<TlsConnector> {

@@ -29,7 +29,7 @@ const OPENING_PATIENCE: Duration = Duration::from_secs(30);
 const EVENT: &[u8] = b"event: counts\n";
 
 /// Open streams, until they are asked how it was.
-pub(super) struct Viewers {
+pub(crate) struct Viewers {
     seen: Arc<Seen>,
     stop: watch::Sender<bool>,
     thread: thread::JoinHandle<()>,
@@ -58,12 +58,11 @@ pub(crate) struct Streams {
 
 impl Viewers {
     /// Opens that many streams, over all addresses; returns when all are open.
-    pub(super) async fn open(
+    pub(crate) async fn open(
         addresses: Arc<[Address]>,
         contest: Slug,
         count: u32,
     ) -> anyhow::Result<Self> {
-        crate::wiring::raise_file_limit();
         let (stop, stopped) = watch::channel(false);
         let seen = Arc::new(Seen::default());
         let (opened, mut openings) = mpsc::channel(OPENING_MAX);
@@ -79,7 +78,7 @@ impl Viewers {
     }
 
     /// Ends them.
-    pub(super) fn finish(self) -> Streams {
+    pub(crate) fn finish(self) -> Streams {
         let load = |counter: &AtomicU64| counter.load(Relaxed);
         let seen = &self.seen;
         let streams = Streams {

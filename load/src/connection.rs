@@ -7,7 +7,7 @@ use std::{future::poll_fn, io, pin::Pin, sync::Arc, task::Poll, time::Duration};
 
 use ballot::Timestamp;
 use bytes::Bytes;
-use hyper::{
+use http::{
     Method, StatusCode,
     header::{self, HeaderName, HeaderValue},
 };
@@ -27,7 +27,7 @@ const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 const READ_BYTES: usize = 4 * 1024;
 
 /// An open connection. Nothing is read or written but while a request is under way.
-pub(super) struct Connection {
+pub(crate) struct Connection {
     stream: Box<dyn Stream>,
     /// Reused from request to request.
     buffer: Vec<u8>,
@@ -37,31 +37,31 @@ pub(super) struct Connection {
 
 /// A request to the public or the administrators' interface.
 #[derive(Clone, Debug)]
-pub(super) struct Call {
-    pub(super) method: Method,
+pub(crate) struct Call {
+    pub(crate) method: Method,
     /// Starts with `/v1`.
-    pub(super) path: Arc<str>,
+    pub(crate) path: Arc<str>,
     /// The credential and the content type, where there are any.
-    pub(super) headers: HeaderLines,
-    pub(super) body: Bytes,
+    pub(crate) headers: HeaderLines,
+    pub(crate) body: Bytes,
 }
 
 /// Headers as they are sent.
 #[derive(Clone)]
-pub(super) struct HeaderLines(Arc<[u8]>);
+pub(crate) struct HeaderLines(Arc<[u8]>);
 
 /// A whole reply.
 #[derive(Debug)]
-pub(super) struct Reply {
-    pub(super) status: StatusCode,
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
     /// The status line and the headers, as they came.
     head: Bytes,
-    pub(super) body: Bytes,
+    pub(crate) body: Bytes,
 }
 
 /// Why there is no reply.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum NoReply {
+pub(crate) enum NoReply {
     /// Nothing was sent: the node has certainly not seen the request.
     #[error("{0}")]
     NotSent(&'static str),
@@ -72,19 +72,19 @@ pub(super) enum NoReply {
 
 impl Reply {
     /// How long the server asks to wait, where it says so in seconds.
-    pub(super) fn retry_after(&self) -> Option<Duration> {
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
         self.header(&header::RETRY_AFTER)?.parse().ok().map(Duration::from_secs)
     }
 
     /// The server's time, in whole seconds.
-    pub(super) fn date(&self) -> Option<Timestamp> {
+    pub(crate) fn date(&self) -> Option<Timestamp> {
         let date = jiff::fmt::rfc2822::parse(&self.header(&header::DATE)?).ok()?;
         Some(Timestamp::from_micros(date.timestamp().as_microsecond()))
     }
 
     /// With one header.
     #[cfg(test)]
-    pub(super) fn of_test(status: u16, header: &str, body: &str) -> Self {
+    pub(crate) fn of_test(status: u16, header: &str, body: &str) -> Self {
         let head = format!("HTTP/1.1 {status} X\r\n{header}\r\n\r\n").into();
         let status = StatusCode::from_u16(status).expect("tests know their statuses");
         Self { status, head, body: Bytes::copy_from_slice(body.as_bytes()) }
@@ -119,7 +119,7 @@ impl std::fmt::Debug for HeaderLines {
 
 impl Connection {
     /// Connects, within `patience`, to the address of the host whose `turn` it is, or the next.
-    pub(super) async fn open(
+    pub(crate) async fn open(
         address: &Address,
         turn: usize,
         patience: Duration,
@@ -139,7 +139,7 @@ impl Connection {
     }
 
     /// Whether a request can be sent on it: not closed by the other end, as far as is known.
-    pub(super) async fn is_usable(&mut self) -> bool {
+    pub(crate) async fn is_usable(&mut self) -> bool {
         let mut byte = [0];
         // One look at the socket: its end has arrived, or something that nobody asked for.
         let something = poll_fn(|context| {
@@ -151,7 +151,7 @@ impl Connection {
 
     /// Sends, and waits up to `patience` for the whole reply. After an error, or when cancelled, the
     /// connection is of no use.
-    pub(super) async fn send(
+    pub(crate) async fn send(
         &mut self,
         address: &Address,
         call: &Call,

@@ -174,7 +174,7 @@ pub(crate) enum Shape {
 
 /// How choices are drawn.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Choices {
+pub enum Choices {
     /// By the weights.
     Weighted,
     /// All alike.
@@ -199,7 +199,7 @@ impl FromStr for Choices {
 }
 
 /// A length of time such as `30s`, `2m` or `1m 30s`; more than zero, at most a year.
-pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+pub fn duration(text: &str) -> Result<Duration, String> {
     let wanted = || "not a length of time such as 30s, 2m or 1h 30m".to_owned();
     let signed: jiff::SignedDuration = text.parse().map_err(|_| wanted())?;
     let length = Duration::try_from(signed).map_err(|_| wanted())?;

@@ -23,12 +23,12 @@ use super::{
 const COPY_DELAY_MAX: Duration = Duration::from_secs(1);
 
 /// What the connections of one thread share. Every connection asks for its next work here.
-pub(super) struct Lane {
-    pub(super) common: Arc<Common>,
-    pub(super) number: u32,
-    pub(super) phase: watch::Receiver<Phase>,
+pub(crate) struct Lane {
+    pub(crate) common: Arc<Common>,
+    pub(crate) number: u32,
+    pub(crate) phase: watch::Receiver<Phase>,
     /// Drawn from the seed: cuts, copies, pauses.
-    pub(super) rng: RefCell<Rng>,
+    pub(crate) rng: RefCell<Rng>,
     /// New with every run: devices and ballot ids.
     identities: RefCell<Rng>,
     /// The next new request; this thread's are every `threads`-th.
@@ -82,7 +82,7 @@ enum Next {
 }
 
 impl Lane {
-    pub(super) fn new(
+    pub(crate) fn new(
         common: Arc<Common>,
         number: u32,
         open_max: u64,
@@ -106,7 +106,7 @@ impl Lane {
     }
 
     /// The next request to send, as soon as one is due; `None` when all is over.
-    pub(super) async fn next(&self) -> Option<Envelope> {
+    pub(crate) async fn next(&self) -> Option<Envelope> {
         let _turn = self.turn.lock().await;
         let mut phase = self.phase.clone();
         loop {
@@ -193,13 +193,13 @@ impl Lane {
     }
 
     /// Puts a request back, to be sent again then.
-    pub(super) fn send_again(&self, envelope: Envelope, until: Instant) {
+    pub(crate) fn send_again(&self, envelope: Envelope, until: Instant) {
         self.outbox.borrow_mut().push(Waiting { until, envelope });
         self.changed.notify_one();
     }
 
     /// Notes that a request's end is known.
-    pub(super) fn end(&self, envelope: &Envelope) {
+    pub(crate) fn end(&self, envelope: &Envelope) {
         if envelope.is_copy {
             self.copies.set(self.copies.get() - 1);
         } else {
@@ -210,7 +210,7 @@ impl Lane {
     }
 
     /// Ends a request without knowing more.
-    pub(super) fn give_up(&self, envelope: &Envelope) {
+    pub(crate) fn give_up(&self, envelope: &Envelope) {
         if !envelope.is_copy {
             for choice in &envelope.choices {
                 self.common.ledger.give_up(*choice, envelope.maybe_recorded);

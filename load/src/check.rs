@@ -107,7 +107,7 @@ fn faults(choices: &[Slug], row: &Row) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::api::{RowBallots, RowChoice};
+    use crate::api::{RowBallots, RowChoice};
 
     const NAMES: [&str; 3] = ["a", "b", "c"];
 

@@ -10,11 +10,11 @@ use serde::Deserialize;
 use super::options::Choices;
 
 /// The ten TV series, with the weights that votes are drawn by.
-const TV_SERIES: &str = include_str!("../../data/tv-series.csv");
+const TV_SERIES: &str = include_str!("../data/tv-series.csv");
 
 /// One row of a table of weights.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
-pub(crate) struct Weight {
+pub struct Weight {
     /// The choice's name for machines.
     pub choice: Slug,
     /// The choice's name for people.
@@ -24,7 +24,7 @@ pub(crate) struct Weight {
 }
 
 /// The table of the ten TV series.
-pub(crate) fn tv_series() -> anyhow::Result<Vec<Weight>> {
+pub fn tv_series() -> anyhow::Result<Vec<Weight>> {
     read_weights(TV_SERIES.as_bytes())
 }
 
@@ -96,14 +96,14 @@ pub(crate) fn weights_of_replay(ballots: &[Replayed]) -> Vec<Weight> {
 
 /// Draws positions of choices in the contest's definition.
 #[derive(Clone, Debug)]
-pub(crate) struct Draw {
+pub struct Draw {
     /// Sums of the weights up to and with each choice; the last is the total.
     sums: Vec<f64>,
 }
 
 impl Draw {
     /// Draws among a contest's choices as asked. Choices without a weight are never drawn.
-    pub(crate) fn new(how: &Choices, weights: &[Weight], contest: &[Slug]) -> anyhow::Result<Self> {
+    pub fn new(how: &Choices, weights: &[Weight], contest: &[Slug]) -> anyhow::Result<Self> {
         let weight_of = |slug: &Slug| match how {
             Choices::Uniform => 1.0,
             Choices::One(one) => f64::from(u8::from(one == slug)),

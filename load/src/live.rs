@@ -15,7 +15,7 @@ use super::{
 };
 
 /// Draws the figures, in place on a terminal and line by line elsewhere.
-pub(crate) struct Live {
+pub struct Live {
     bar: Option<ProgressBar>,
     acknowledged: u64,
     looked: Instant,
@@ -23,9 +23,11 @@ pub(crate) struct Live {
 }
 
 /// The figures of the last stretch.
-pub(crate) struct Figures {
-    pub(crate) votes_per_second: f64,
-    pub(crate) latency: Latency,
+pub struct Figures {
+    /// Acknowledged.
+    pub votes_per_second: f64,
+    /// Of those acknowledged.
+    pub latency: Latency,
 }
 
 impl Live {
@@ -41,12 +43,12 @@ impl Live {
     }
 
     /// Draws nothing: for those who look and draw themselves.
-    pub(crate) fn silent() -> Self {
+    pub fn silent() -> Self {
         Self { bar: None, acknowledged: 0, looked: Instant::now(), latencies: histogram() }
     }
 
     /// Takes the figures since the last look.
-    pub(crate) fn look(&mut self, ledger: &Ledger) -> Figures {
+    pub fn look(&mut self, ledger: &Ledger) -> Figures {
         let recent = ledger.take_latencies();
         merge(&mut self.latencies, &recent);
         let acknowledged = ledger.acknowledged();
