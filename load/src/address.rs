@@ -15,7 +15,7 @@ use tokio_rustls::{
     },
 };
 
-use super::endpoints::{Endpoints, Resolve, System};
+use crate::endpoints::{Endpoints, Resolve, System};
 
 /// A node's address, read from a URL. Its host may have several: two balancers behind one name.
 #[derive(Clone)]

@@ -1,17 +1,13 @@
 //! The ballots of a run, made before they are first sent and never changed after.
 
-use std::{
-    fmt::Write,
-    sync::Arc,
-    time::{Instant, SystemTime, UNIX_EPOCH},
-};
+use std::{fmt::Write, sync::Arc, time::Instant};
 
-use ballot::{BallotId, Slug, Timestamp};
+use ballot::{BallotId, Slug};
 use bytes::Bytes;
 use fastrand::Rng;
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::choices::Draw;
+use crate::{choices::Draw, clock::now};
 
 /// Where the ballots of a run come from, and how they are sent.
 #[derive(Clone)]
@@ -162,11 +158,6 @@ fn device(voter: Option<&str>, identities: &mut Rng) -> uuid::Uuid {
     uuid::Builder::from_random_bytes(bits.to_be_bytes()).into_uuid()
 }
 
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_micros(since.as_micros() as i64)
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
@@ -175,10 +166,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::{
-        choices::{Weight, tv_series},
-        options::Choices,
-    };
+    use crate::choices::{Choices, Weight, tv_series};
 
     fn source(delivery: Delivery) -> Source {
         let weights = tv_series().unwrap();

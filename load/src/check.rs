@@ -3,7 +3,7 @@
 use ballot::Slug;
 use serde::Serialize;
 
-use super::{api::Row, ledger::Sent};
+use crate::{ledger::Sent, row::Row};
 
 /// What a comparison found.
 #[derive(Clone, Debug, Serialize)]
@@ -107,7 +107,7 @@ fn faults(choices: &[Slug], row: &Row) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::{RowBallots, RowChoice};
+    use crate::row::{RowBallots, RowChoice};
 
     const NAMES: [&str; 3] = ["a", "b", "c"];
 

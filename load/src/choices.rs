@@ -1,13 +1,11 @@
 //! Which choice each vote is for: weights, how choices are drawn by them, and ballots to replay.
 
-use std::{collections::HashSet, io::Read, path::Path};
+use std::{collections::HashSet, io::Read, path::Path, str::FromStr};
 
 use anyhow::{Context, bail, ensure};
 use ballot::Slug;
 use fastrand::Rng;
 use serde::Deserialize;
-
-use super::options::Choices;
 
 /// The ten TV series, with the weights that votes are drawn by.
 const TV_SERIES: &str = include_str!("../data/tv-series.csv");
@@ -94,6 +92,32 @@ pub(crate) fn weights_of_replay(ballots: &[Replayed]) -> Vec<Weight> {
     weights
 }
 
+/// How choices are drawn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Choices {
+    /// By the weights.
+    Weighted,
+    /// All alike.
+    Uniform,
+    /// Always this one.
+    One(Slug),
+}
+
+impl FromStr for Choices {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "weighted" => Ok(Self::Weighted),
+            "uniform" => Ok(Self::Uniform),
+            _ => match text.strip_prefix("one:") {
+                Some(slug) => slug.parse().map(Self::One).map_err(|error| format!("{error}")),
+                None => Err("not one of weighted, uniform, one:SLUG".to_owned()),
+            },
+        }
+    }
+}
+
 /// Draws positions of choices in the contest's definition.
 #[derive(Clone, Debug)]
 pub struct Draw {
@@ -165,6 +189,14 @@ mod tests {
             // Five standard deviations.
             assert!(off.abs() < 5.0 * expected.sqrt(), "{}: {drawn}, not {expected}", row.choice);
         }
+    }
+
+    #[test]
+    fn reads_how_to_draw() {
+        assert_eq!("uniform".parse(), Ok(Choices::Uniform));
+        assert_eq!("one:the-wire".parse(), Ok(Choices::One("the-wire".parse().unwrap())));
+        assert!("one:The Wire".parse::<Choices>().is_err());
+        assert!("fair".parse::<Choices>().is_err());
     }
 
     #[test]

@@ -14,13 +14,21 @@ use tokio::{
     time::sleep_until,
 };
 
-use super::{
-    ballots::Envelope,
-    load::{Common, Phase},
-};
+use crate::{ballots::Envelope, offer::Common};
 
 /// A copy is sent up to this much after the ballot itself.
 const COPY_DELAY_MAX: Duration = Duration::from_secs(1);
+
+/// What a load is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Sending.
+    Sending,
+    /// No new ballots; those begun get their replies and retries.
+    Finishing,
+    /// No retries either.
+    Abandoned,
+}
 
 /// What the connections of one thread share. Every connection asks for its next work here.
 pub(crate) struct Lane {

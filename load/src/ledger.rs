@@ -9,10 +9,7 @@ use std::{
 use hdrhistogram::Histogram;
 use parking_lot::Mutex;
 
-/// Latencies above this are noted as this.
-const LATENCY_MAX: Duration = Duration::from_secs(600);
-/// Digits of a latency that are exact.
-const LATENCY_DIGITS: u8 = 3;
+use crate::latency::{LATENCY_MAX, histogram, merge};
 
 /// The counters of a run; one for all threads. Ballots unless it says requests.
 pub struct Ledger {
@@ -190,17 +187,6 @@ impl Ledger {
         }
         taken
     }
-}
-
-/// An empty histogram of latencies in microseconds.
-pub(crate) fn histogram() -> Histogram<u64> {
-    Histogram::new_with_max(LATENCY_MAX.as_micros() as u64, LATENCY_DIGITS)
-        .expect("10 minutes in microseconds with 3 digits are within the limits of the format")
-}
-
-/// Adds one histogram of latencies to another.
-pub(crate) fn merge(sum: &mut Histogram<u64>, part: &Histogram<u64>) {
-    sum.add(part).expect("all histograms of latencies have the same range");
 }
 
 fn add(counters: &Mutex<BTreeMap<String, u64>>, name: &str) {

@@ -4,72 +4,74 @@
 //! It knows only the HTTP contract. Ballots are made before they are first sent and never change;
 //! what is not acknowledged is sent again; what was acknowledged must be counted, once.
 
-mod options;
-pub use options::{Choices, Options, duration};
+mod failure;
+pub use failure::Failure;
+
+mod clock;
+pub use clock::now;
 
 mod choices;
-pub use choices::{Draw, Weight, tv_series};
+pub use choices::{Choices, Draw, Weight, tv_series};
+
+mod ballots;
+pub use ballots::{Delivery, Source, Votes};
+
+mod options;
+pub use options::{Options, duration};
 
 mod profile;
 pub use profile::Profile;
+
+mod retry;
+pub use retry::RetryPolicy;
 
 mod endpoints;
 
 mod address;
 pub use address::{Address, Stream, Trust};
 
+mod reply;
+
 mod connection;
 
-mod api;
-pub use api::{Api, DefinedChoice, Definition, Row, RowBallots, RowChoice, now};
+mod route;
+pub use route::Requests;
 
-mod ballots;
-pub use ballots::{Delivery, Source, Votes};
+mod outcome;
 
-mod client;
-pub use client::Requests;
-
-mod lane;
+mod latency;
+pub use latency::Latency;
 
 mod ledger;
 pub use ledger::{Ledger, Sent};
 
+mod offer;
+pub use offer::{Pace, Plan};
+
+mod lane;
+
+mod client;
+
 mod load;
-pub use load::{Load, Pace, Plan};
+pub use load::Load;
 
-mod retry;
-pub use retry::RetryPolicy;
+mod row;
+pub use row::{Row, RowBallots, RowChoice};
 
-mod check;
+mod api;
+pub use api::{Api, DefinedChoice, Definition};
+
+mod watch;
 
 mod live;
 pub use live::{Figures, Live};
 
-mod report;
-pub use report::Latency;
+mod check;
 
-mod watch;
+mod report;
 
 mod run;
 pub use run::run;
 
 #[cfg(test)]
 mod tests;
-
-/// Why a run ended without a verdict.
-#[derive(Debug, thiserror::Error)]
-pub enum Failure {
-    /// A mistake in the options, the files or the contest they name: exit code 2.
-    #[error("{0}")]
-    Usage(String),
-    /// The server or its counts could not be reached in time: exit code 3.
-    #[error("{0}")]
-    Server(String),
-}
-
-impl Failure {
-    pub(crate) fn usage(what: impl std::fmt::Display) -> Self {
-        // With all causes, for errors that have them.
-        Self::Usage(format!("{what:#}"))
-    }
-}

@@ -9,9 +9,9 @@ use std::{
 use hdrhistogram::Histogram;
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 
-use super::{
-    ledger::{Ledger, histogram, merge},
-    report::Latency,
+use crate::{
+    latency::{Latency, histogram, merge},
+    ledger::Ledger,
 };
 
 /// Draws the figures, in place on a terminal and line by line elsewhere.

@@ -1,81 +1,20 @@
 //! The load: threads, each with its own runtime and its share of the connections.
 
-use std::{
-    sync::{Arc, atomic::Ordering::Relaxed},
-    thread,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, thread, time::Instant};
 
 use anyhow::{Context, anyhow};
 use tokio::sync::{mpsc, watch};
 
-use super::{
-    address::Address,
-    ballots::Source,
-    client::{Requests, send_until_over},
-    lane::Lane,
+use crate::{
+    client::send_until_over,
+    lane::{Lane, Phase},
     ledger::Ledger,
-    profile::Profile,
-    retry::RetryPolicy,
+    offer::{Common, Pace, Plan},
 };
 
 /// Ballots that an open loop keeps waiting for a retry, at most, over all threads: about 100 MB.
 /// Past that, new votes are late.
 const OPEN_LOOP_BALLOTS_MAX: u64 = 200_000;
-
-/// What to send, where and when.
-#[derive(Clone)]
-pub struct Plan {
-    /// The nodes; the next one is used when one fails.
-    pub addresses: Arc<[Address]>,
-    /// How ballots become requests.
-    pub requests: Requests,
-    /// What ballots.
-    pub source: Source,
-    /// When.
-    pub pace: Pace,
-    /// Stop after so many ballots.
-    pub votes_max: Option<u64>,
-    /// Connections over all threads.
-    pub connections: u32,
-    /// Threads, each with its share of the connections.
-    pub threads: u32,
-    /// Share of ballots sent twice.
-    pub duplicates: f64,
-    /// Share of requests cut off.
-    pub cut: f64,
-    /// How a client retries.
-    pub retry: RetryPolicy,
-    /// How long to wait for a reply.
-    pub timeout: Duration,
-}
-
-/// When ballots are sent.
-#[derive(Clone, Debug)]
-pub enum Pace {
-    /// Each connection's next one after the last one's reply, for so long.
-    Closed(Option<Duration>),
-    /// When they are due, whatever the server does.
-    Open(Profile),
-}
-
-/// What a load is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Phase {
-    /// Sending.
-    Sending,
-    /// No new ballots; those begun get their replies and retries.
-    Finishing,
-    /// No retries either.
-    Abandoned,
-}
-
-/// All that the threads of a load have in common.
-pub(crate) struct Common {
-    pub(crate) plan: Plan,
-    pub(crate) ledger: Arc<Ledger>,
-    pub(crate) started: Instant,
-}
 
 /// A load under way.
 pub struct Load {
@@ -193,33 +132,5 @@ impl LaneOptions {
             }
             Ok(())
         })
-    }
-}
-
-impl Common {
-    /// The ballots of request `n`, from the first up to but not including the end; `None` past
-    /// the last.
-    pub(crate) fn ballots_of(&self, n: u64) -> Option<(u64, u64)> {
-        let each = self.plan.source.ballots_per_request();
-        let first = n.checked_mul(each)?;
-        let end = (first + each).min(self.plan.votes_max.unwrap_or(u64::MAX));
-        (first < end).then_some((first, end))
-    }
-
-    /// When request `n` is due; `None` when there is none.
-    pub(crate) fn due(&self, n: u64, now: Instant) -> Option<Instant> {
-        let (first, _) = self.ballots_of(n)?;
-        match &self.plan.pace {
-            Pace::Closed(duration) => {
-                let over = duration.is_some_and(|duration| now >= self.started + duration);
-                (!over).then_some(now)
-            }
-            Pace::Open(profile) => Some(self.started + profile.due(first)?),
-        }
-    }
-
-    /// Notes that all ballots with these choices are begun.
-    pub(crate) fn note_begun(&self, ballots: usize) {
-        self.ledger.begun.fetch_add(ballots as u64, Relaxed);
     }
 }

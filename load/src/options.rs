@@ -1,9 +1,11 @@
 //! What a user may ask of `landslide bench`.
 
-use std::{path::PathBuf, str::FromStr, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use ballot::Slug;
 use clap::{Args, ValueEnum};
+
+use crate::choices::Choices;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -172,32 +174,6 @@ pub(crate) enum Shape {
     Finale,
 }
 
-/// How choices are drawn.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Choices {
-    /// By the weights.
-    Weighted,
-    /// All alike.
-    Uniform,
-    /// Always this one.
-    One(Slug),
-}
-
-impl FromStr for Choices {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "weighted" => Ok(Self::Weighted),
-            "uniform" => Ok(Self::Uniform),
-            _ => match text.strip_prefix("one:") {
-                Some(slug) => slug.parse().map(Self::One).map_err(|error| format!("{error}")),
-                None => Err("not one of weighted, uniform, one:SLUG".to_owned()),
-            },
-        }
-    }
-}
-
 /// A length of time such as `30s`, `2m` or `1m 30s`; more than zero, at most a year.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let wanted = || "not a length of time such as 30s, 2m or 1h 30m".to_owned();
@@ -274,14 +250,6 @@ mod tests {
         for bad in ["1", "100%", "-1%", "nan", "inf", "some", "%"] {
             assert!(share(bad).is_err(), "{bad}");
         }
-    }
-
-    #[test]
-    fn reads_how_to_draw() {
-        assert_eq!("uniform".parse(), Ok(Choices::Uniform));
-        assert_eq!("one:the-wire".parse(), Ok(Choices::One("the-wire".parse().unwrap())));
-        assert!("one:The Wire".parse::<Choices>().is_err());
-        assert!("fair".parse::<Choices>().is_err());
     }
 
     #[test]

@@ -12,10 +12,11 @@ use hdrhistogram::Histogram;
 use indicatif::HumanCount;
 use serde::Serialize;
 
-use super::{
-    api::{Row, RowBallots},
+use crate::{
     check::Comparison,
+    latency::Latency,
     ledger::Ledger,
+    row::{Row, RowBallots},
     watch::Streams,
 };
 
@@ -65,30 +66,6 @@ pub(crate) struct Requests {
     pub(crate) cuts: u64,
     /// Attempts without a good reply, by why.
     pub(crate) failures: BTreeMap<String, u64>,
-}
-
-/// Quantiles in milliseconds.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
-#[expect(missing_docs, reason = "each is named by its share")]
-pub struct Latency {
-    pub p50: f64,
-    pub p90: f64,
-    pub p99: f64,
-    pub p99_9: f64,
-    pub max: f64,
-}
-
-impl Latency {
-    pub(crate) fn of(micros: &Histogram<u64>) -> Self {
-        let at = |quantile| micros.value_at_quantile(quantile) as f64 / 1_000.0;
-        Self {
-            p50: at(0.5),
-            p90: at(0.9),
-            p99: at(0.99),
-            p99_9: at(0.999),
-            max: micros.max() as f64 / 1_000.0,
-        }
-    }
 }
 
 /// What the comparison of acknowledged and counted came to.

@@ -13,21 +13,23 @@ use tokio::{
     time::{MissedTickBehavior, interval, sleep_until},
 };
 
-use super::{
-    Failure,
+use crate::{
     address::{Address, Trust},
-    api::{Api, Row, bearer},
+    api::{Api, bearer},
     ballots::{Delivery, Source, Votes},
     check::Comparison,
     choices::{self, Draw, Replayed, Weight},
-    client::Requests,
+    failure::Failure,
     ledger::Ledger,
     live::Live,
-    load::{Load, Pace, Plan},
+    load::Load,
+    offer::{Pace, Plan},
     options::{Options, Shape},
     profile::Profile,
     report::{Check, Report},
     retry::RetryPolicy,
+    route::Requests,
+    row::Row,
     watch::Viewers,
 };
 

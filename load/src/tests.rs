@@ -26,10 +26,10 @@ use tokio::{
     task::AbortHandle,
 };
 
-use super::{
-    Failure,
+use crate::{
     address::{Address, Trust},
     endpoints::Resolve,
+    failure::Failure,
     options::Options,
     report::{Check, Checked, Report},
     run::{measure, measure_at},

@@ -19,7 +19,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::address::{Address, Stream};
+use crate::address::{Address, Stream};
 
 /// Streams that are being opened at the same moment.
 const OPENING_MAX: usize = 128;
