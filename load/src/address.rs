@@ -15,7 +15,7 @@ use tokio_rustls::{
     },
 };
 
-use crate::endpoints::{Endpoints, Resolve, System};
+use crate::endpoints::{Endpoints, Resolve, SystemResolver};
 
 /// A node's address, read from a URL. Its host may have several: two balancers behind one name.
 #[derive(Clone)]
@@ -44,7 +44,7 @@ pub enum Trust<'a> {
 impl Address {
     /// Reads `http://host:port` or `https://host:port`, maybe with a path that goes before `/v1`.
     pub fn parse(url: &str, trust: Trust<'_>) -> anyhow::Result<Self> {
-        Self::resolved_by(url, trust, Arc::new(System))
+        Self::resolved_by(url, trust, Arc::new(SystemResolver))
     }
 
     /// The same, with a resolver of one's own.

@@ -17,12 +17,12 @@ use tokio::time::sleep;
 
 use crate::{
     address::Address,
-    choices::Weight,
+    choices::WeightedChoice,
     clock::now,
     connection::{Call, Connection, NoReply},
     failure::Failure,
     reply::Reply,
-    row::Row,
+    row::CountsRow,
 };
 
 /// One attempt of a call.
@@ -105,7 +105,7 @@ impl Api {
         &self,
         title: &str,
         results: &str,
-        choices: &[Weight],
+        choices: &[WeightedChoice],
     ) -> Result<Definition, Failure> {
         let choices: Vec<_> =
             choices.iter().map(|row| json!({"choice": row.choice, "title": row.title})).collect();
@@ -145,7 +145,7 @@ impl Api {
     }
 
     /// The row as it is now, if there is one, and the server's time.
-    pub async fn row(&self) -> Result<(Option<Row>, Timestamp), Failure> {
+    pub async fn row(&self) -> Result<(Option<CountsRow>, Timestamp), Failure> {
         let path = match self.admin {
             Some(_) => format!("/v1/admin/contests/{}/counts", self.contest),
             None => format!("/v1/contests/{}/results", self.contest),
@@ -162,7 +162,11 @@ impl Api {
     }
 
     /// A row that holds everything acknowledged before this call; the final one if `final_only`.
-    pub async fn row_of_now(&self, final_only: bool, patience: Duration) -> Result<Row, Failure> {
+    pub async fn row_of_now(
+        &self,
+        final_only: bool,
+        patience: Duration,
+    ) -> Result<CountsRow, Failure> {
         let asked = Instant::now();
         let (mut row, time) = self.row().await?;
         let wanted = time.plus(DATE_SLACK);

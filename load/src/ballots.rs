@@ -62,7 +62,7 @@ pub(crate) struct Envelope {
     pub(crate) attempts: u32,
     /// Whether a request without a good reply may have been recorded.
     pub(crate) maybe_recorded: bool,
-    /// Sent again on purpose: one attempt, whose reply counts for nothing.
+    /// ChoiceBallots again on purpose: one attempt, whose reply counts for nothing.
     pub(crate) is_copy: bool,
 }
 
@@ -166,12 +166,13 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::choices::{Choices, Weight, tv_series};
+    use crate::choices::{Spread, WeightedChoice, tv_series};
 
     fn source(delivery: Delivery) -> Source {
         let weights = tv_series().unwrap();
-        let choices: Arc<[Slug]> = weights.iter().map(|row: &Weight| row.choice.clone()).collect();
-        let draw = Draw::new(&Choices::Weighted, &weights, &choices).unwrap();
+        let choices: Arc<[Slug]> =
+            weights.iter().map(|row: &WeightedChoice| row.choice.clone()).collect();
+        let draw = Draw::new(&Spread::Weighted, &weights, &choices).unwrap();
         Source { choices, votes: Votes::Drawn(draw), delivery, seed: 11 }
     }
 

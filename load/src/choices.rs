@@ -12,7 +12,7 @@ const TV_SERIES: &str = include_str!("../data/tv-series.csv");
 
 /// One row of a table of weights.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
-pub struct Weight {
+pub struct WeightedChoice {
     /// The choice's name for machines.
     pub choice: Slug,
     /// The choice's name for people.
@@ -22,20 +22,20 @@ pub struct Weight {
 }
 
 /// The table of the ten TV series.
-pub fn tv_series() -> anyhow::Result<Vec<Weight>> {
+pub fn tv_series() -> anyhow::Result<Vec<WeightedChoice>> {
     read_weights(TV_SERIES.as_bytes())
 }
 
 /// Reads a table `choice,title,weight`.
-pub(crate) fn weights_of_file(path: &Path) -> anyhow::Result<Vec<Weight>> {
+pub(crate) fn weights_of_file(path: &Path) -> anyhow::Result<Vec<WeightedChoice>> {
     open(path).and_then(read_weights).with_context(|| path.display().to_string())
 }
 
-fn read_weights(table: impl Read) -> anyhow::Result<Vec<Weight>> {
+fn read_weights(table: impl Read) -> anyhow::Result<Vec<WeightedChoice>> {
     let mut weights = Vec::new();
     let mut seen = HashSet::new();
     for row in csv::Reader::from_reader(table).into_deserialize() {
-        let row: Weight = row.context("not a table choice,title,weight")?;
+        let row: WeightedChoice = row.context("not a table choice,title,weight")?;
         ensure!(row.weight.is_finite() && row.weight >= 0.0, "{}: a weight below 0", row.choice);
         ensure!(seen.insert(row.choice.clone()), "{} is there twice", row.choice);
         weights.push(row);
@@ -77,12 +77,12 @@ fn open(path: &Path) -> anyhow::Result<std::fs::File> {
 }
 
 /// The choices of replayed ballots as a table of weights, in the order of their first ballots.
-pub(crate) fn weights_of_replay(ballots: &[Replayed]) -> Vec<Weight> {
-    let mut weights: Vec<Weight> = Vec::new();
+pub(crate) fn weights_of_replay(ballots: &[Replayed]) -> Vec<WeightedChoice> {
+    let mut weights: Vec<WeightedChoice> = Vec::new();
     for ballot in ballots {
         match weights.iter_mut().find(|row| row.choice == ballot.choice) {
             Some(row) => row.weight += 1.0,
-            None => weights.push(Weight {
+            None => weights.push(WeightedChoice {
                 choice: ballot.choice.clone(),
                 title: ballot.choice.to_string(),
                 weight: 1.0,
@@ -94,7 +94,7 @@ pub(crate) fn weights_of_replay(ballots: &[Replayed]) -> Vec<Weight> {
 
 /// How choices are drawn.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Choices {
+pub enum Spread {
     /// By the weights.
     Weighted,
     /// All alike.
@@ -103,7 +103,7 @@ pub enum Choices {
     One(Slug),
 }
 
-impl FromStr for Choices {
+impl FromStr for Spread {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -126,12 +126,12 @@ pub struct Draw {
 }
 
 impl Draw {
-    /// Draws among a contest's choices as asked. Choices without a weight are never drawn.
-    pub fn new(how: &Choices, weights: &[Weight], contest: &[Slug]) -> anyhow::Result<Self> {
+    /// Draws among a contest's choices as asked. Spread without a weight are never drawn.
+    pub fn new(how: &Spread, weights: &[WeightedChoice], contest: &[Slug]) -> anyhow::Result<Self> {
         let weight_of = |slug: &Slug| match how {
-            Choices::Uniform => 1.0,
-            Choices::One(one) => f64::from(u8::from(one == slug)),
-            Choices::Weighted => {
+            Spread::Uniform => 1.0,
+            Spread::One(one) => f64::from(u8::from(one == slug)),
+            Spread::Weighted => {
                 weights.iter().find(|row| row.choice == *slug).map_or(0.0, |row| row.weight)
             }
         };
@@ -144,7 +144,7 @@ impl Draw {
             })
             .collect();
         match how {
-            Choices::One(one) => ensure!(sum > 0.0, "the contest has no choice {one}"),
+            Spread::One(one) => ensure!(sum > 0.0, "the contest has no choice {one}"),
             _ => ensure!(
                 sum > 0.0,
                 "no choice of the contest has a weight: give a table with --weights, or draw with \
@@ -168,7 +168,7 @@ impl Draw {
 mod tests {
     use super::*;
 
-    fn slugs(weights: &[Weight]) -> Vec<Slug> {
+    fn slugs(weights: &[WeightedChoice]) -> Vec<Slug> {
         weights.iter().map(|row| row.choice.clone()).collect()
     }
 
@@ -176,7 +176,7 @@ mod tests {
     fn draws_the_tv_series_by_their_weights() {
         let weights = tv_series().unwrap();
         assert_eq!(weights.len(), 10);
-        let draw = Draw::new(&Choices::Weighted, &weights, &slugs(&weights)).unwrap();
+        let draw = Draw::new(&Spread::Weighted, &weights, &slugs(&weights)).unwrap();
         let mut drawn = [0_u32; 10];
         let mut rng = Rng::with_seed(7);
         for _ in 0..100_000 {
@@ -193,10 +193,10 @@ mod tests {
 
     #[test]
     fn reads_how_to_draw() {
-        assert_eq!("uniform".parse(), Ok(Choices::Uniform));
-        assert_eq!("one:the-wire".parse(), Ok(Choices::One("the-wire".parse().unwrap())));
-        assert!("one:The Wire".parse::<Choices>().is_err());
-        assert!("fair".parse::<Choices>().is_err());
+        assert_eq!("uniform".parse(), Ok(Spread::Uniform));
+        assert_eq!("one:the-wire".parse(), Ok(Spread::One("the-wire".parse().unwrap())));
+        assert!("one:The Wire".parse::<Spread>().is_err());
+        assert!("fair".parse::<Spread>().is_err());
     }
 
     #[test]
@@ -206,19 +206,19 @@ mod tests {
         assert_eq!(weights[1].title, "B, the second");
         let contest = slugs(&weights);
         let mut rng = Rng::with_seed(7);
-        let mut seen = |how: Choices| {
+        let mut seen = |how: Spread| {
             let draw = Draw::new(&how, &weights, &contest).unwrap();
             let drawn: HashSet<u16> = (0..1_000).map(|_| draw.next(&mut rng)).collect();
             let mut drawn: Vec<u16> = drawn.into_iter().collect();
             drawn.sort_unstable();
             drawn
         };
-        assert_eq!(seen(Choices::Weighted), [1]);
-        assert_eq!(seen(Choices::Uniform), [0, 1, 2]);
-        assert_eq!(seen(Choices::One("c".parse().unwrap())), [2]);
-        let nowhere = Choices::One("d".parse().unwrap());
+        assert_eq!(seen(Spread::Weighted), [1]);
+        assert_eq!(seen(Spread::Uniform), [0, 1, 2]);
+        assert_eq!(seen(Spread::One("c".parse().unwrap())), [2]);
+        let nowhere = Spread::One("d".parse().unwrap());
         assert!(Draw::new(&nowhere, &weights, &contest).is_err());
-        assert!(Draw::new(&Choices::Weighted, &weights, &contest[..1]).is_err());
+        assert!(Draw::new(&Spread::Weighted, &weights, &contest[..1]).is_err());
     }
 
     #[test]

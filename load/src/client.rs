@@ -10,7 +10,7 @@ use tokio::time::{sleep, timeout};
 use crate::{
     ballots::Envelope,
     connection::{Connection, NoReply},
-    lane::{Lane, Phase},
+    lane::{Lane, Stage},
     outcome::{Outcome, judge, unanswered},
 };
 
@@ -40,11 +40,11 @@ struct Client<'a> {
 
 impl Client<'_> {
     async fn attempt(&mut self, envelope: &Envelope) -> Outcome {
-        let mut phase = self.lane.phase.clone();
+        let mut stage = self.lane.stage.clone();
         tokio::select! {
             biased;
             outcome = self.exchange(envelope) => outcome,
-            _ = phase.wait_for(|phase| *phase == Phase::Abandoned) => {
+            _ = stage.wait_for(|stage| *stage == Stage::Abandoned) => {
                 self.connection = None;
                 Outcome::Failed {
                     why: "abandoned".to_owned(),
@@ -56,12 +56,12 @@ impl Client<'_> {
     }
 
     async fn exchange(&mut self, envelope: &Envelope) -> Outcome {
-        let plan = &self.lane.common.plan;
-        let address = &plan.addresses[self.turn % plan.addresses.len()];
-        let round = self.turn / plan.addresses.len();
+        let offer = &self.lane.run.offer;
+        let address = &offer.addresses[self.turn % offer.addresses.len()];
+        let round = self.turn / offer.addresses.len();
         let mut connection = match self.kept().await {
             Some(connection) => connection,
-            None => match Connection::open(address, round, plan.timeout).await {
+            None => match Connection::open(address, round, offer.timeout).await {
                 Ok(connection) => connection,
                 Err(error) => {
                     self.turn += 1;
@@ -72,14 +72,14 @@ impl Client<'_> {
             },
         };
 
-        let ledger = &self.lane.common.ledger;
+        let ledger = &self.lane.run.ledger;
         ledger.requests.fetch_add(1, Relaxed);
         if envelope.attempts > 0 {
             ledger.retries.fetch_add(1, Relaxed);
         }
-        let call = plan.requests.call(envelope);
+        let call = offer.route.call(envelope);
         let cut = self.cut_delay();
-        let sent = connection.send(address, &call, plan.timeout);
+        let sent = connection.send(address, &call, offer.timeout);
         if let Some(delay) = cut {
             // A reply that comes first is lost, too.
             let _ = timeout(delay, sent).await;
@@ -93,7 +93,7 @@ impl Client<'_> {
                     self.turn += 1;
                 }
                 // Kept unless the next one goes elsewhere.
-                let goes_elsewhere = plan.addresses.len() > 1 || address.has_others();
+                let goes_elsewhere = offer.addresses.len() > 1 || address.has_others();
                 if !goes_elsewhere || !matches!(outcome, Outcome::Failed { .. }) {
                     self.connection = Some(connection);
                 }
@@ -114,14 +114,14 @@ impl Client<'_> {
 
     fn cut_delay(&self) -> Option<Duration> {
         let mut rng = self.lane.rng.borrow_mut();
-        let cut = rng.f64() < self.lane.common.plan.cut;
+        let cut = rng.f64() < self.lane.run.offer.cut;
         cut.then(|| CUT_DELAY_MAX.mul_f64(rng.f64()))
     }
 }
 
 /// Notes what an attempt came to, and puts the request back where it is to be retried.
 fn settle(lane: &Lane, mut envelope: Envelope, first_sent: Instant, outcome: Outcome) {
-    let ledger = &lane.common.ledger;
+    let ledger = &lane.run.ledger;
     envelope.attempts += 1;
     match outcome {
         Outcome::Acknowledged(rejected) if !envelope.is_copy => {
@@ -161,7 +161,7 @@ fn settle(lane: &Lane, mut envelope: Envelope, first_sent: Instant, outcome: Out
             let now = Instant::now();
             let mut rng = lane.rng.borrow_mut();
             let failed = envelope.attempts;
-            let policy = &lane.common.plan.retry;
+            let policy = &lane.run.offer.retry;
             let pause = policy.pause(first_sent, now, failed, retry_after, &mut rng);
             drop(rng);
             match pause.filter(|_| !envelope.is_copy) {

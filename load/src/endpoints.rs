@@ -1,6 +1,6 @@
 //! The socket addresses behind one host name: two balancers have one name and two addresses.
 //!
-//! Clients begin at different addresses, so that the load is spread. One that fails is left alone
+//! Clients begin at different addresses, so that they are spread. One that fails is left alone
 //! by all of them for a while, then one client tries it again.
 
 use std::{
@@ -32,9 +32,9 @@ pub(crate) trait Resolve: Send + Sync {
 }
 
 /// The system's resolver: `/etc/hosts`, then DNS.
-pub(crate) struct System;
+pub(crate) struct SystemResolver;
 
-impl Resolve for System {
+impl Resolve for SystemResolver {
     fn resolve<'a>(
         &'a self,
         host: &'a str,
@@ -44,18 +44,18 @@ impl Resolve for System {
     }
 }
 
-/// A host and what is known of its addresses, shared by all clients.
+/// A host and its addresses, shared by all clients.
 pub(crate) struct Endpoints {
     pub(crate) host: String,
     pub(crate) port: u16,
     resolver: Arc<dyn Resolve>,
     /// Held by the one client that asks the resolver.
     asking: tokio::sync::Mutex<()>,
-    known: Mutex<Known>,
+    book: Mutex<AddressBook>,
 }
 
 #[derive(Default)]
-struct Known {
+struct AddressBook {
     endpoints: Vec<Endpoint>,
     fresh_until: Option<Instant>,
 }
@@ -69,15 +69,15 @@ struct Endpoint {
 
 impl Endpoints {
     pub(crate) fn new(host: String, port: u16, resolver: Arc<dyn Resolve>) -> Self {
-        let (asking, known) = (tokio::sync::Mutex::default(), Mutex::default());
-        Self { host, port, resolver, asking, known }
+        let (asking, book) = (tokio::sync::Mutex::default(), Mutex::default());
+        Self { host, port, resolver, asking, book }
     }
 
     /// Whether there is another address to go to, which did not fail lately.
     pub(crate) fn has_others(&self) -> bool {
         let now = Instant::now();
-        let known = self.known.lock();
-        known.endpoints.iter().filter(|endpoint| !endpoint.rests(now)).count() > 1
+        let book = self.book.lock();
+        book.endpoints.iter().filter(|endpoint| !endpoint.rests(now)).count() > 1
     }
 
     /// Connects to the first address that answers, beginning with address `turn` (counted round
@@ -87,7 +87,7 @@ impl Endpoints {
         let mut failure = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
         let mut tried = Vec::with_capacity(all);
         // A closure, so that the lock is free again before the first wait.
-        let choose = |tried: &[_]| self.known.lock().choose(turn, tried, Instant::now());
+        let choose = |tried: &[_]| self.book.lock().choose(turn, tried, Instant::now());
         while let Some(address) = choose(&tried) {
             tried.push(address);
             let connecting = TcpStream::connect(address);
@@ -99,7 +99,7 @@ impl Endpoints {
                     .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())),
             };
             let rests_until = connected.is_err().then(|| Instant::now() + REST);
-            self.known.lock().set_rest(address, rests_until);
+            self.book.lock().set_rest(address, rests_until);
             match connected {
                 Ok(stream) => return Ok(stream),
                 Err(error) => failure = error,
@@ -110,30 +110,30 @@ impl Endpoints {
 
     /// Sees to it that the addresses are known and fresh; returns how many there are.
     async fn look_up(&self) -> io::Result<usize> {
-        if let Some(known) = self.known.lock().fresh(Instant::now()) {
-            return Ok(known);
+        if let Some(addresses) = self.book.lock().len_if_fresh(Instant::now()) {
+            return Ok(addresses);
         }
         // While one client asks, the others go on with what was known before; at the beginning
         // they have nothing and wait.
-        let old = self.known.lock().endpoints.len();
+        let old = self.book.lock().endpoints.len();
         let _asking = match self.asking.try_lock() {
             Ok(asking) => asking,
             Err(_) if old > 0 => return Ok(old),
             Err(_) => self.asking.lock().await,
         };
-        if let Some(known) = self.known.lock().fresh(Instant::now()) {
-            return Ok(known);
+        if let Some(addresses) = self.book.lock().len_if_fresh(Instant::now()) {
+            return Ok(addresses);
         }
         let found = self.resolver.resolve(&self.host, self.port).await;
-        let mut known = self.known.lock();
+        let mut book = self.book.lock();
         match found {
-            Ok(addresses) if !addresses.is_empty() => known.learn(&addresses),
+            Ok(addresses) if !addresses.is_empty() => book.learn(&addresses),
             // A resolver that is away for a moment is no reason to forget.
             Err(error) if old == 0 => return Err(error),
             _ => {}
         }
-        known.fresh_until = Some(Instant::now() + FRESH);
-        Ok(known.endpoints.len())
+        book.fresh_until = Some(Instant::now() + FRESH);
+        Ok(book.endpoints.len())
     }
 }
 
@@ -143,8 +143,8 @@ impl fmt::Debug for Endpoints {
     }
 }
 
-impl Known {
-    fn fresh(&self, now: Instant) -> Option<usize> {
+impl AddressBook {
+    fn len_if_fresh(&self, now: Instant) -> Option<usize> {
         let fresh = self.fresh_until.is_some_and(|until| now < until);
         (fresh && !self.endpoints.is_empty()).then_some(self.endpoints.len())
     }
@@ -280,7 +280,7 @@ mod tests {
         let connected = timeout(patience, both.connect(0)).await.unwrap().unwrap();
         assert_eq!(connected.peer_addr().unwrap(), second);
         let now = Instant::now();
-        assert_eq!(both.known.lock().choose(0, &[], now), Some(second), "the first one rests");
+        assert_eq!(both.book.lock().choose(0, &[], now), Some(second), "the first one rests");
         assert!(!both.has_others());
     }
 
@@ -292,11 +292,11 @@ mod tests {
         drop(a);
         assert_eq!(peer(&both, 0).await, second);
         let now = Instant::now();
-        both.known.lock().set_rest(first, Some(now));
-        assert_eq!(both.known.lock().choose(0, &[], now), Some(first), "its rest is over");
-        assert_eq!(both.known.lock().choose(0, &[], now), Some(second), "but one client is enough");
+        both.book.lock().set_rest(first, Some(now));
+        assert_eq!(both.book.lock().choose(0, &[], now), Some(first), "its rest is over");
+        assert_eq!(both.book.lock().choose(0, &[], now), Some(second), "but one client is enough");
         let _a = TcpListener::bind(first).await.unwrap();
-        both.known.lock().set_rest(first, Some(now));
+        both.book.lock().set_rest(first, Some(now));
         assert_eq!(peer(&both, 0).await, first);
         assert_eq!(peer(&both, 0).await, first);
         assert!(both.has_others());
@@ -320,7 +320,7 @@ mod tests {
         assert!(name.connect(0).await.is_err(), "nothing is known and nobody can be asked");
         *resolver.0.lock() = vec![first];
         assert_eq!(peer(&name, 1).await, first);
-        let outdate = || name.known.lock().fresh_until = Some(Instant::now());
+        let outdate = || name.book.lock().fresh_until = Some(Instant::now());
         resolver.0.lock().clear();
         outdate();
         assert_eq!(peer(&name, 1).await, first);

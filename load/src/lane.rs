@@ -14,14 +14,14 @@ use tokio::{
     time::sleep_until,
 };
 
-use crate::{ballots::Envelope, offer::Common};
+use crate::{ballots::Envelope, offer::Run};
 
 /// A copy is sent up to this much after the ballot itself.
 const COPY_DELAY_MAX: Duration = Duration::from_secs(1);
 
-/// What a load is doing.
+/// How far a crowd is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Phase {
+pub(crate) enum Stage {
     /// Sending.
     Sending,
     /// No new ballots; those begun get their replies and retries.
@@ -32,15 +32,15 @@ pub(crate) enum Phase {
 
 /// What the connections of one thread share. Every connection asks for its next work here.
 pub(crate) struct Lane {
-    pub(crate) common: Arc<Common>,
+    pub(crate) run: Arc<Run>,
     pub(crate) number: u32,
-    pub(crate) phase: watch::Receiver<Phase>,
+    pub(crate) stage: watch::Receiver<Stage>,
     /// Drawn from the seed: cuts, copies, pauses.
     pub(crate) rng: RefCell<Rng>,
     /// New with every run: devices and ballot ids.
     identities: RefCell<Rng>,
     /// The next new request; this thread's are every `threads`-th.
-    next: Cell<u64>,
+    next_request: Cell<u64>,
     /// Requests begun whose end is not known.
     open: Cell<u64>,
     /// How many of them are copies, which wait on top of `open_max`.
@@ -50,7 +50,7 @@ pub(crate) struct Lane {
     outbox: RefCell<BinaryHeap<Waiting>>,
     /// Held by the one connection that waits for work; the others queue behind it, so that a due
     /// ballot wakes one of them and not all.
-    turn: Mutex<()>,
+    first_in_line: Mutex<()>,
     /// What the connection that waits looked at has changed.
     changed: Notify,
 }
@@ -82,7 +82,7 @@ impl PartialEq for Waiting {
 impl Eq for Waiting {}
 
 /// What there is to do.
-enum Next {
+enum Work {
     Send(Envelope),
     /// Nothing before then; without a time, before a change.
     Wait(Option<Instant>),
@@ -91,38 +91,38 @@ enum Next {
 
 impl Lane {
     pub(crate) fn new(
-        common: Arc<Common>,
+        run: Arc<Run>,
         number: u32,
         open_max: u64,
-        phase: watch::Receiver<Phase>,
+        stage: watch::Receiver<Stage>,
     ) -> Self {
-        let seed = common.plan.source.seed.wrapping_add(1 + u64::from(number));
+        let seed = run.offer.source.seed.wrapping_add(1 + u64::from(number));
         Self {
-            common,
+            run,
             number,
-            phase,
+            stage,
             rng: RefCell::new(Rng::with_seed(seed)),
             identities: RefCell::new(Rng::new()),
-            next: Cell::new(u64::from(number)),
+            next_request: Cell::new(u64::from(number)),
             open: Cell::new(0),
             copies: Cell::new(0),
             open_max: open_max.max(1),
             outbox: RefCell::default(),
-            turn: Mutex::new(()),
+            first_in_line: Mutex::new(()),
             changed: Notify::new(),
         }
     }
 
     /// The next request to send, as soon as one is due; `None` when all is over.
     pub(crate) async fn next(&self) -> Option<Envelope> {
-        let _turn = self.turn.lock().await;
-        let mut phase = self.phase.clone();
+        let _place = self.first_in_line.lock().await;
+        let mut stage = self.stage.clone();
         loop {
-            phase.borrow_and_update();
-            let until = match self.look(Instant::now()) {
-                Next::Send(envelope) => return Some(envelope),
-                Next::Over => return None,
-                Next::Wait(until) => until,
+            stage.borrow_and_update();
+            let until = match self.find_work(Instant::now()) {
+                Work::Send(envelope) => return Some(envelope),
+                Work::Over => return None,
+                Work::Wait(until) => until,
             };
             let due = async {
                 match until {
@@ -133,15 +133,15 @@ impl Lane {
             tokio::select! {
                 () = due => {}
                 () = self.changed.notified() => {}
-                // An error means that the load itself was dropped.
-                changed = phase.changed() => if changed.is_err() { return None },
+                // An error means that the crowd itself was dropped.
+                changed = stage.changed() => if changed.is_err() { return None },
             }
         }
     }
 
-    fn look(&self, now: Instant) -> Next {
-        let phase = *self.phase.borrow();
-        if phase == Phase::Abandoned {
+    fn find_work(&self, now: Instant) -> Work {
+        let stage = *self.stage.borrow();
+        if stage == Stage::Abandoned {
             let abandoned = std::mem::take(&mut *self.outbox.borrow_mut());
             for waiting in abandoned {
                 self.give_up(&waiting.envelope);
@@ -151,48 +151,48 @@ impl Lane {
         if outbox.peek().is_some_and(|waiting| waiting.until <= now)
             && let Some(waiting) = outbox.pop()
         {
-            return Next::Send(waiting.envelope);
+            return Work::Send(waiting.envelope);
         }
         let retry = outbox.peek().map(|waiting| waiting.until);
         drop(outbox);
 
-        let due = match phase {
-            Phase::Sending => self.common.due(self.next.get(), now),
-            Phase::Finishing | Phase::Abandoned => None,
+        let due = match stage {
+            Stage::Sending => self.run.due(self.next_request.get(), now),
+            Stage::Finishing | Stage::Abandoned => None,
         };
         match due {
             Some(due) if self.open.get() - self.copies.get() < self.open_max => {
                 if due <= now
                     && let Some(envelope) = self.begin(due)
                 {
-                    return Next::Send(envelope);
+                    return Work::Send(envelope);
                 }
-                Next::Wait(Some(retry.map_or(due, |retry| retry.min(due))))
+                Work::Wait(Some(retry.map_or(due, |retry| retry.min(due))))
             }
-            None if self.open.get() == 0 => Next::Over,
-            _ => Next::Wait(retry),
+            None if self.open.get() == 0 => Work::Over,
+            _ => Work::Wait(retry),
         }
     }
 
     /// Makes the next new request.
     fn begin(&self, due: Instant) -> Option<Envelope> {
-        let number = self.next.get();
-        let (first, end) = self.common.ballots_of(number)?;
-        self.next.set(number + u64::from(self.common.plan.threads));
+        let number = self.next_request.get();
+        let (first, end) = self.run.ballots_of(number)?;
+        self.next_request.set(number + u64::from(self.run.offer.threads));
         let mut identities = self.identities.borrow_mut();
-        let mut envelope = self.common.plan.source.make(first, end, due, &mut identities);
-        self.common.note_begun(envelope.choices.len());
+        let mut envelope = self.run.offer.source.make(first, end, due, &mut identities);
+        self.run.note_begun(envelope.choices.len());
         self.open.set(self.open.get() + 1);
 
         let mut rng = self.rng.borrow_mut();
-        if rng.f64() < self.common.plan.duplicates {
+        if rng.f64() < self.run.offer.duplicates {
             let copy = Envelope { is_copy: true, ..envelope.clone() };
             // Whatever becomes of the ballot itself, its copy may have been recorded.
             envelope.maybe_recorded = true;
             // Half of them at once, so that the two race, maybe into the same batch.
             let delay = if rng.bool() { 0.0 } else { rng.f64() };
             drop(rng);
-            self.common.ledger.copies.fetch_add(copy.choices.len() as u64, Relaxed);
+            self.run.ledger.copies.fetch_add(copy.choices.len() as u64, Relaxed);
             self.open.set(self.open.get() + 1);
             self.copies.set(self.copies.get() + 1);
             self.send_again(copy, Instant::now() + COPY_DELAY_MAX.mul_f64(delay));
@@ -211,7 +211,7 @@ impl Lane {
         if envelope.is_copy {
             self.copies.set(self.copies.get() - 1);
         } else {
-            self.common.ledger.ended.fetch_add(envelope.choices.len() as u64, Relaxed);
+            self.run.ledger.ended.fetch_add(envelope.choices.len() as u64, Relaxed);
         }
         self.open.set(self.open.get() - 1);
         self.changed.notify_one();
@@ -221,7 +221,7 @@ impl Lane {
     pub(crate) fn give_up(&self, envelope: &Envelope) {
         if !envelope.is_copy {
             for choice in &envelope.choices {
-                self.common.ledger.give_up(*choice, envelope.maybe_recorded);
+                self.run.ledger.give_up(*choice, envelope.maybe_recorded);
             }
         }
         self.end(envelope);

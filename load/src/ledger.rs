@@ -55,7 +55,7 @@ struct ChoiceCounters {
 
 /// What the check needs to know of one choice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Sent {
+pub struct ChoiceBallots {
     /// Ballots acknowledged.
     pub acknowledged: u64,
     /// Ballots that the server may have recorded although it never said so.
@@ -87,8 +87,8 @@ impl Ledger {
     }
 
     /// Ballots acknowledged and unknown, by choice.
-    pub fn sent(&self) -> Vec<Sent> {
-        let of = |choice: &ChoiceCounters| Sent {
+    pub fn by_choice(&self) -> Vec<ChoiceBallots> {
+        let of = |choice: &ChoiceCounters| ChoiceBallots {
             acknowledged: choice.acknowledged.load(Relaxed),
             unknown: choice.unknown.load(Relaxed),
         };

@@ -11,13 +11,13 @@ mod clock;
 pub use clock::now;
 
 mod choices;
-pub use choices::{Choices, Draw, Weight, tv_series};
+pub use choices::{Draw, Spread, WeightedChoice, tv_series};
 
 mod ballots;
 pub use ballots::{Delivery, Source, Votes};
 
 mod options;
-pub use options::{Options, duration};
+pub use options::{Options, read_duration};
 
 mod profile;
 pub use profile::Profile;
@@ -35,7 +35,7 @@ mod reply;
 mod connection;
 
 mod route;
-pub use route::Requests;
+pub use route::Route;
 
 mod outcome;
 
@@ -43,35 +43,35 @@ mod latency;
 pub use latency::Latency;
 
 mod ledger;
-pub use ledger::{Ledger, Sent};
+pub use ledger::{ChoiceBallots, Ledger};
 
 mod offer;
-pub use offer::{Pace, Plan};
+pub use offer::{Offer, Pace};
 
 mod lane;
 
 mod client;
 
-mod load;
-pub use load::Load;
+mod crowd;
+pub use crowd::Crowd;
 
 mod row;
-pub use row::{Row, RowBallots, RowChoice};
+pub use row::{CountsRow, RowBallots, RowChoice};
 
 mod api;
 pub use api::{Api, DefinedChoice, Definition};
 
-mod watch;
+mod viewers;
 
-mod live;
-pub use live::{Figures, Live};
+mod figures;
+pub use figures::{Figures, LiveFigures};
 
-mod check;
+mod comparison;
 
 mod report;
 
-mod run;
-pub use run::run;
+mod bench;
+pub use bench::run;
 
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,4 @@
-//! What a load sends, where and when.
+//! What a crowd sends, where and when; and its run.
 
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -7,16 +7,16 @@ use std::{
 
 use crate::{
     address::Address, ballots::Source, ledger::Ledger, profile::Profile, retry::RetryPolicy,
-    route::Requests,
+    route::Route,
 };
 
 /// What to send, where and when.
 #[derive(Clone)]
-pub struct Plan {
+pub struct Offer {
     /// The nodes; the next one is used when one fails.
     pub addresses: Arc<[Address]>,
     /// How ballots become requests.
-    pub requests: Requests,
+    pub route: Route,
     /// What ballots.
     pub source: Source,
     /// When.
@@ -46,27 +46,27 @@ pub enum Pace {
     Open(Profile),
 }
 
-/// All that the threads of a load have in common.
-pub(crate) struct Common {
-    pub(crate) plan: Plan,
+/// An offer under way: what the crowd's threads have in common.
+pub(crate) struct Run {
+    pub(crate) offer: Offer,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) started: Instant,
 }
 
-impl Common {
+impl Run {
     /// The ballots of request `n`, from the first up to but not including the end; `None` past
     /// the last.
     pub(crate) fn ballots_of(&self, n: u64) -> Option<(u64, u64)> {
-        let each = self.plan.source.ballots_per_request();
+        let each = self.offer.source.ballots_per_request();
         let first = n.checked_mul(each)?;
-        let end = (first + each).min(self.plan.votes_max.unwrap_or(u64::MAX));
+        let end = (first + each).min(self.offer.votes_max.unwrap_or(u64::MAX));
         (first < end).then_some((first, end))
     }
 
     /// When request `n` is due; `None` when there is none.
     pub(crate) fn due(&self, n: u64, now: Instant) -> Option<Instant> {
         let (first, _) = self.ballots_of(n)?;
-        match &self.plan.pace {
+        match &self.offer.pace {
             Pace::Closed(duration) => {
                 let over = duration.is_some_and(|duration| now >= self.started + duration);
                 (!over).then_some(now)

@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use ballot::Slug;
 use clap::{Args, ValueEnum};
 
-use crate::choices::Choices;
+use crate::choices::Spread;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -83,7 +83,7 @@ pub struct Options {
     pub(crate) watch: Option<u32>,
 
     /// How long to send, such as 30s or 2m [default: 10s, or until --votes or --replay is through]
-    #[arg(long, value_name = "TIME", value_parser = duration)]
+    #[arg(long, value_name = "TIME", value_parser = read_duration)]
     pub(crate) duration: Option<Duration>,
 
     /// Stop after N votes
@@ -92,7 +92,7 @@ pub struct Options {
 
     /// How choices are drawn: weighted, uniform, or one:SLUG
     #[arg(long, value_name = "HOW", default_value = "weighted")]
-    pub(crate) choices: Choices,
+    pub(crate) choices: Spread,
 
     /// A table `choice,title,weight` (CSV) to draw by, instead of ten TV series
     #[arg(long, value_name = "FILE", conflicts_with = "replay")]
@@ -112,11 +112,11 @@ pub struct Options {
     pub(crate) cut: f64,
 
     /// How long one ballot is retried before it is given up
-    #[arg(long, alias = "retry-budget", value_name = "TIME", default_value = "60s", value_parser = duration)]
+    #[arg(long, alias = "retry-budget", value_name = "TIME", default_value = "60s", value_parser = read_duration)]
     pub(crate) give_up_after: Duration,
 
     /// How long to wait for a reply before the same ballot is sent again
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = read_duration)]
     pub(crate) timeout: Duration,
 
     /// Send as the gateway of this channel: batches instead of single ballots. Makes a new channel
@@ -175,7 +175,7 @@ pub(crate) enum Shape {
 }
 
 /// A length of time such as `30s`, `2m` or `1m 30s`; more than zero, at most a year.
-pub fn duration(text: &str) -> Result<Duration, String> {
+pub fn read_duration(text: &str) -> Result<Duration, String> {
     let wanted = || "not a length of time such as 30s, 2m or 1h 30m".to_owned();
     let signed: jiff::SignedDuration = text.parse().map_err(|_| wanted())?;
     let length = Duration::try_from(signed).map_err(|_| wanted())?;
@@ -235,10 +235,10 @@ mod tests {
     #[test]
     fn reads_lengths_of_time() {
         for (text, seconds) in [("30s", 30.0), ("2m", 120.0), ("1m30s", 90.0), ("500ms", 0.5)] {
-            assert_eq!(duration(text).unwrap().as_secs_f64(), seconds, "{text}");
+            assert_eq!(read_duration(text).unwrap().as_secs_f64(), seconds, "{text}");
         }
         for bad in ["", "30", "-1s", "0s", "soon", "500 days"] {
-            assert!(duration(bad).is_err(), "{bad}");
+            assert!(read_duration(bad).is_err(), "{bad}");
         }
     }
 

@@ -13,11 +13,11 @@ use indicatif::HumanCount;
 use serde::Serialize;
 
 use crate::{
-    check::Comparison,
+    comparison::Comparison,
     latency::Latency,
     ledger::Ledger,
-    row::{Row, RowBallots},
-    watch::Streams,
+    row::{CountsRow, RowBallots},
+    viewers::Streams,
 };
 
 /// The report of a run; `--json` prints it with these names.
@@ -39,7 +39,7 @@ pub(crate) struct Report {
     /// Of those who watched meanwhile, if there were any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) streams: Option<Streams>,
-    pub(crate) check: Check,
+    pub(crate) check: Verdict,
 }
 
 /// What became of the ballots: `begun = acknowledged + refused + unknown + not_recorded`.
@@ -71,7 +71,7 @@ pub(crate) struct Requests {
 /// What the comparison of acknowledged and counted came to.
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "verdict", rename_all = "snake_case")]
-pub(crate) enum Check {
+pub(crate) enum Verdict {
     /// Counted is what was acknowledged.
     Equal(Checked),
     /// It is not.
@@ -95,8 +95,8 @@ pub(crate) struct Checked {
     pub(crate) comparison: Comparison,
 }
 
-impl Check {
-    pub(crate) fn of(comparison: Comparison, row: &Row) -> Self {
+impl Verdict {
+    pub(crate) fn of(comparison: Comparison, row: &CountsRow) -> Self {
         let checked = Checked {
             status: row.status.clone(),
             counted_through: row.counted_through.to_string(),
@@ -117,7 +117,7 @@ impl Report {
         elapsed: Duration,
         ledger: &Ledger,
         latencies: &Histogram<u64>,
-        check: Check,
+        check: Verdict,
     ) -> Self {
         let load = |counter: &AtomicU64| counter.load(Relaxed);
         let acknowledged = ledger.acknowledged();
@@ -207,7 +207,7 @@ impl fmt::Display for Report {
     }
 }
 
-impl fmt::Display for Check {
+impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Skipped => writeln!(f, "not compared with the counts, as asked"),

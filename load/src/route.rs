@@ -15,12 +15,12 @@ use crate::{
 
 /// How ballots become requests.
 #[derive(Clone, Debug)]
-pub struct Requests {
+pub struct Route {
     path: Arc<str>,
     headers: HeaderLines,
 }
 
-impl Requests {
+impl Route {
     /// Voters' own ballots.
     pub fn of_devices(contest: &Slug) -> Self {
         let headers = [(CONTENT_TYPE, HeaderValue::from_static("application/json"))];

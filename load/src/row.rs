@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// A counts row, or public results, as the contract has them. Read here and not as the server's
 /// own type, so that a member renamed there is a difference here.
 #[derive(Clone, Debug, Deserialize)]
-pub struct Row {
+pub struct CountsRow {
     /// `provisional`, `final` or `certified`.
     pub status: String,
     /// Everything acknowledged before this moment is in the numbers.
@@ -42,7 +42,7 @@ pub struct RowBallots {
     pub void: u64,
 }
 
-impl Row {
+impl CountsRow {
     /// Whether nothing will change it any more.
     pub fn is_final(&self) -> bool {
         matches!(self.status.as_str(), "final" | "certified")
@@ -60,13 +60,13 @@ mod tests {
             "choices":[{"choice":"a","title":"A","votes":3},{"choice":"b","title":"B","votes":0}],
             "ballots":{"recorded":5,"counted":3,"duplicate":2,"late":0,"void":0},
             "channels":{"web":3}}"#;
-        let row: Row = serde_json::from_str(row).unwrap();
+        let row: CountsRow = serde_json::from_str(row).unwrap();
         assert_eq!((row.total, row.choices[0].votes, row.is_final()), (3, 3, false));
         assert_eq!(row.ballots.unwrap().duplicate, 2);
         let results = r#"{"contest":"tv","status":"final","counted_through":"2026-11-23T20:00:02Z",
             "total":0,"choices":[]}"#;
-        let results: Row = serde_json::from_str(results).unwrap();
+        let results: CountsRow = serde_json::from_str(results).unwrap();
         assert!(results.is_final() && results.ballots.is_none());
-        assert!(serde_json::from_str::<Row>(r#"{"status":"final","total":0}"#).is_err());
+        assert!(serde_json::from_str::<CountsRow>(r#"{"status":"final","total":0}"#).is_err());
     }
 }

@@ -1,209 +1,25 @@
 //! Whole runs against a small server with planted faults.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    io,
-    net::SocketAddr,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+mod server;
 
-use ballot::{BallotId, Device, Timestamp};
-use bytes::Bytes;
+use std::{collections::BTreeSet, io, net::SocketAddr, sync::Arc, time::Duration};
+
+use ballot::BallotId;
 use clap::Parser;
-use fastrand::Rng;
 use futures_util::future::BoxFuture;
-use http_body_util::{BodyExt, Full};
-use hyper::{
-    Method, Request, Response, StatusCode, body::Incoming, header::RETRY_AFTER,
-    server::conn::http1, service::service_fn,
-};
-use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
-use serde_json::{Value, json};
-use tokio::{
-    net::{TcpListener, TcpStream},
-    task::AbortHandle,
-};
+use tokio::{net::TcpListener, task::AbortHandle};
 
 use crate::{
     address::{Address, Trust},
+    bench::{measure, measure_at},
     endpoints::Resolve,
     failure::Failure,
     options::Options,
-    report::{Check, Checked, Report},
-    run::{measure, measure_at},
+    report::{Checked, Report, Verdict},
 };
 
-/// How the server misbehaves.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Fault {
-    None,
-    /// Of ten requests, one is recorded without a reply, one is lost unrecorded, one gets 503.
-    Unreliable,
-    /// Acknowledges every 50th ballot without recording it.
-    Forgets,
-    /// Counts every request, not every ballot id.
-    CountsRetries,
-    /// Does not take any ballot.
-    NotOpen,
-    /// Never answers a ballot, but records every second one.
-    NeverReplies,
-}
-
-struct Server {
-    fault: Fault,
-    contest: Option<Value>,
-    /// (ballot id, identity, choice); the identity keeps devices and voters apart.
-    recorded: Vec<(BallotId, String, String)>,
-    ballots: u64,
-    rng: Rng,
-}
-
-type Shared = Arc<Mutex<Server>>;
-
-fn shared(fault: Fault) -> Shared {
-    Arc::new(Mutex::new(Server {
-        fault,
-        contest: None,
-        recorded: Vec::new(),
-        ballots: 0,
-        rng: Rng::with_seed(5),
-    }))
-}
-
-async fn start(server: &Shared) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(serve(listener, Arc::clone(server)));
-    url
-}
-
-async fn serve(listener: TcpListener, server: Shared) {
-    while let Ok((stream, _)) = listener.accept().await {
-        tokio::spawn(answer_all(stream, Arc::clone(&server)));
-    }
-}
-
-async fn answer_all(stream: TcpStream, server: Shared) {
-    let service = service_fn(|request| answer(request, &server));
-    // Errors are what the clients are tested with.
-    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
-}
-
-async fn answer(
-    request: Request<Incoming>,
-    server: &Shared,
-) -> Result<Response<Full<Bytes>>, io::Error> {
-    let (head, body) = request.into_parts();
-    let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
-    let path: Vec<&str> = head.uri.path().trim_start_matches("/v1/").split('/').collect();
-    let mut server = server.lock();
-    let reply = match (head.method, path.as_slice()) {
-        (Method::PUT, ["admin", "contests", "tv-series"]) => {
-            let contest: Value = serde_json::from_slice(&body).unwrap();
-            server.contest = Some(contest.clone());
-            (201, contest)
-        }
-        (Method::GET, ["admin", "contests", "tv-series"]) => match &server.contest {
-            Some(contest) => (200, contest.clone()),
-            None => (404, json!({})),
-        },
-        (Method::POST, ["admin", "contests", "tv-series", "open"]) => {
-            let contest = server.contest.as_mut().unwrap();
-            contest["opens_at"] = json!("2026-11-23T20:00:00Z");
-            (200, contest.clone())
-        }
-        (Method::POST, ["admin", "contests", "tv-series", "close"]) => (200, json!({})),
-        (Method::POST, ["admin", "contests", "tv-series", "channels"]) => {
-            (201, json!({"channel": "sms", "key": "k-sms"}))
-        }
-        (Method::GET, ["admin", "contests", "tv-series", "counts"]) => (200, server.row()),
-        (Method::POST, ["contests", "tv-series", "ballots"]) => {
-            let ballot: Value = serde_json::from_slice(&body).unwrap();
-            server.take(&[ballot], "device")?
-        }
-        (Method::POST, ["contests", "tv-series", "batches"]) => {
-            assert_eq!(head.headers["authorization"], "Bearer k-sms");
-            let lines = body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-            let ballots: Vec<Value> =
-                lines.map(|line| serde_json::from_slice(line).unwrap()).collect();
-            server.take(&ballots, "voter")?
-        }
-        (method, path) => panic!("{method} {path:?}"),
-    };
-    let mut response = Response::new(Full::new(reply.1.to_string().into()));
-    *response.status_mut() = StatusCode::from_u16(reply.0).unwrap();
-    if reply.0 == 503 {
-        response.headers_mut().insert(RETRY_AFTER, 0.into());
-    }
-    Ok(response)
-}
-
-impl Server {
-    fn take(&mut self, ballots: &[Value], identity: &str) -> Result<(u16, Value), io::Error> {
-        let lost = || io::Error::other("planted");
-        let roll = self.rng.u8(..10);
-        match self.fault {
-            Fault::Unreliable if roll < 1 => return Err(lost()),
-            Fault::Unreliable if roll < 2 => return Ok((503, json!({}))),
-            Fault::NotOpen => return Ok((409, json!({"type": "https://l.example/not-open"}))),
-            Fault::NeverReplies if roll < 5 => return Err(lost()),
-            _ => {}
-        }
-        for ballot in ballots {
-            self.ballots += 1;
-            if self.fault == Fault::Forgets && self.ballots.is_multiple_of(50) {
-                continue;
-            }
-            let id = BallotId::parse(ballot["ballot_id"].as_str().unwrap()).unwrap();
-            let voter = ballot[identity].as_str().unwrap().to_owned();
-            assert!(identity != "device" || Device::parse(&voter).is_some());
-            let choice = ballot["choice"].as_str().unwrap().to_owned();
-            self.recorded.push((id, voter, choice));
-        }
-        match self.fault {
-            Fault::Unreliable if roll < 3 => return Err(lost()),
-            Fault::NeverReplies => return Err(lost()),
-            _ => {}
-        }
-        Ok(match ballots {
-            [ballot] if identity == "device" => (201, json!({"ballot_id": ballot["ballot_id"]})),
-            _ => (200, json!({"recorded": ballots.len(), "rejected": []})),
-        })
-    }
-
-    /// The row that a tally under policy `one` would publish.
-    fn row(&self) -> Value {
-        let mut votes: HashMap<&str, u64> = HashMap::new();
-        let mut voters = BTreeSet::new();
-        for (_, voter, choice) in &self.recorded {
-            if voters.insert(voter) || self.fault == Fault::CountsRetries {
-                *votes.entry(choice).or_default() += 1;
-            }
-        }
-        let total: u64 = votes.values().sum();
-        let recorded = self.recorded.len() as u64;
-        let choices = self.contest.as_ref().unwrap()["choices"].as_array().unwrap();
-        let choices: Vec<Value> = choices
-            .iter()
-            .map(|choice| {
-                let votes = votes.get(choice["choice"].as_str().unwrap()).copied().unwrap_or(0);
-                json!({"choice": choice["choice"], "title": choice["title"], "votes": votes})
-            })
-            .collect();
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
-        // Ahead, as everything is in it at once.
-        let through = Timestamp::from_micros(now.as_micros() as i64).plus(Duration::from_secs(60));
-        json!({
-            "contest": "tv-series", "status": "provisional", "generation": 1,
-            "counted_through": through, "closed_at": null, "total": total, "choices": choices,
-            "ballots": {"recorded": recorded, "counted": total, "duplicate": recorded - total,
-                "late": 0, "void": 0},
-            "channels": {"web": total},
-        })
-    }
-}
+use server::{Fault, Shared, answer_all, serve, shared, start};
 
 #[derive(Parser)]
 struct Command {
@@ -225,14 +41,14 @@ async fn run(fault: Fault, more: &str) -> (Report, Shared) {
 
 fn equal(report: &Report) -> &Checked {
     match &report.check {
-        Check::Equal(checked) => checked,
+        Verdict::Equal(checked) => checked,
         _ => panic!("{report}"),
     }
 }
 
 fn different(report: &Report) -> &Checked {
     match &report.check {
-        Check::Different(checked) => checked,
+        Verdict::Different(checked) => checked,
         _ => panic!("{report}"),
     }
 }
@@ -305,7 +121,7 @@ async fn a_certain_refusal_is_an_end_and_nothing_acknowledged_is_no_verdict() {
     let (report, _) = run(Fault::NotOpen, "--votes 50").await;
     assert_eq!(report.ballots.refused["409 https://l.example/not-open"], 50);
     assert_eq!(report.requests.retries, 0);
-    assert!(matches!(report.check, Check::NotChecked { .. }), "{report}");
+    assert!(matches!(report.check, Verdict::NotChecked { .. }), "{report}");
 }
 
 #[tokio::test]
@@ -387,7 +203,7 @@ async fn the_second_address_of_a_name_takes_the_clients_of_the_first() {
     let report = report.unwrap();
     equal(&report);
     assert_eq!(report.ballots.acknowledged, 400);
-    // The load's own are half of them; the calls around it come and go.
+    // The crowd's own are half of them; the calls around it come and go.
     assert!(killed >= 4, "{killed} connections to the first");
 }
 

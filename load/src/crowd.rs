@@ -1,4 +1,4 @@
-//! The load: threads, each with its own runtime and its share of the connections.
+//! The crowd: threads, each with its own runtime and its share of the connections.
 
 use std::{sync::Arc, thread, time::Instant};
 
@@ -7,36 +7,36 @@ use tokio::sync::{mpsc, watch};
 
 use crate::{
     client::send_until_over,
-    lane::{Lane, Phase},
+    lane::{Lane, Stage},
     ledger::Ledger,
-    offer::{Common, Pace, Plan},
+    offer::{Offer, Pace, Run},
 };
 
 /// Ballots that an open loop keeps waiting for a retry, at most, over all threads: about 100 MB.
 /// Past that, new votes are late.
 const OPEN_LOOP_BALLOTS_MAX: u64 = 200_000;
 
-/// A load under way.
-pub struct Load {
-    common: Arc<Common>,
-    phase: watch::Sender<Phase>,
+/// A crowd that votes.
+pub struct Crowd {
+    run: Arc<Run>,
+    stage: watch::Sender<Stage>,
     threads: Vec<thread::JoinHandle<anyhow::Result<()>>>,
     /// Ends when the last thread has.
     over: mpsc::Receiver<()>,
 }
 
-impl Load {
+impl Crowd {
     /// Starts sending.
-    pub fn start(mut plan: Plan) -> anyhow::Result<Self> {
-        plan.threads = plan.threads.clamp(1, plan.connections.max(1));
-        plan.votes_max = plan.votes_max.into_iter().chain(plan.source.len()).min();
-        let ledger = Arc::new(Ledger::new(plan.source.choices.len(), plan.threads as usize));
-        let common = Arc::new(Common { plan, ledger, started: Instant::now() });
-        let (phase, phase_seen) = watch::channel(Phase::Sending);
+    pub fn start(mut offer: Offer) -> anyhow::Result<Self> {
+        offer.threads = offer.threads.clamp(1, offer.connections.max(1));
+        offer.votes_max = offer.votes_max.into_iter().chain(offer.source.len()).min();
+        let ledger = Arc::new(Ledger::new(offer.source.choices.len(), offer.threads as usize));
+        let run = Arc::new(Run { offer, ledger, started: Instant::now() });
+        let (stage, stage_seen) = watch::channel(Stage::Sending);
         let (running, over) = mpsc::channel(1);
-        let threads = (0..common.plan.threads)
+        let threads = (0..run.offer.threads)
             .map(|number| {
-                let lane = LaneOptions::of_thread(&common, number, phase_seen.clone());
+                let lane = ThreadShare::of_thread(&run, number, stage_seen.clone());
                 let running = running.clone();
                 let body = move || {
                     let _running = running;
@@ -46,25 +46,25 @@ impl Load {
             })
             .collect::<Result<_, _>>()
             .context("no threads")?;
-        Ok(Self { common, phase, threads, over })
+        Ok(Self { run, stage, threads, over })
     }
 
     /// The counters.
     pub fn ledger(&self) -> &Arc<Ledger> {
-        &self.common.ledger
+        &self.run.ledger
     }
 
     /// When it started.
     pub fn started(&self) -> Instant {
-        self.common.started
+        self.run.started
     }
 
     /// Sends no new ballots from now on.
     pub fn finish(&self) {
-        self.phase.send_if_modified(|phase| {
-            let sending = *phase == Phase::Sending;
+        self.stage.send_if_modified(|stage| {
+            let sending = *stage == Stage::Sending;
             if sending {
-                *phase = Phase::Finishing;
+                *stage = Stage::Finishing;
             }
             sending
         });
@@ -72,7 +72,7 @@ impl Load {
 
     /// Gives up every ballot whose end is not known.
     pub fn abandon(&self) {
-        self.phase.send_replace(Phase::Abandoned);
+        self.stage.send_replace(Stage::Abandoned);
     }
 
     /// Waits until the end of every ballot is known. May be cancelled and called again.
@@ -91,18 +91,18 @@ impl Load {
 }
 
 /// One thread's share.
-struct LaneOptions {
-    common: Arc<Common>,
+struct ThreadShare {
+    run: Arc<Run>,
     number: u32,
     connections: u32,
-    phase: watch::Receiver<Phase>,
+    stage: watch::Receiver<Stage>,
 }
 
-impl LaneOptions {
-    fn of_thread(common: &Arc<Common>, number: u32, phase: watch::Receiver<Phase>) -> Self {
-        let Plan { connections, threads, .. } = common.plan;
+impl ThreadShare {
+    fn of_thread(run: &Arc<Run>, number: u32, stage: watch::Receiver<Stage>) -> Self {
+        let Offer { connections, threads, .. } = run.offer;
         let connections = connections / threads + u32::from(number < connections % threads);
-        Self { common: Arc::clone(common), number, connections, phase }
+        Self { run: Arc::clone(run), number, connections, stage }
     }
 
     fn run(self) -> anyhow::Result<()> {
@@ -110,15 +110,15 @@ impl LaneOptions {
             .enable_all()
             .build_local(tokio::runtime::LocalOptions::default())
             .context("no runtime")?;
-        let plan = &self.common.plan;
-        let open_max = match plan.pace {
+        let offer = &self.run.offer;
+        let open_max = match offer.pace {
             Pace::Closed(_) => u64::from(self.connections),
             Pace::Open(_) => {
-                let ballots = OPEN_LOOP_BALLOTS_MAX / u64::from(plan.threads);
-                ballots / plan.source.ballots_per_request()
+                let ballots = OPEN_LOOP_BALLOTS_MAX / u64::from(offer.threads);
+                ballots / offer.source.ballots_per_request()
             }
         };
-        let lane = Lane::new(self.common, self.number, open_max, self.phase);
+        let lane = Lane::new(self.run, self.number, open_max, self.stage);
         runtime.block_on(async {
             let lane = std::rc::Rc::new(lane);
             let clients: Vec<_> = (0..self.connections)

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Draws the figures, in place on a terminal and line by line elsewhere.
-pub struct Live {
+pub struct LiveFigures {
     bar: Option<ProgressBar>,
     acknowledged: u64,
     looked: Instant,
@@ -30,7 +30,7 @@ pub struct Figures {
     pub latency: Latency,
 }
 
-impl Live {
+impl LiveFigures {
     pub(crate) fn new() -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
             let style = ProgressStyle::with_template("{spinner} {elapsed} {msg}")

@@ -3,7 +3,7 @@
 use ballot::Slug;
 use serde::Serialize;
 
-use crate::{ledger::Sent, row::Row};
+use crate::{ledger::ChoiceBallots, row::CountsRow};
 
 /// What a comparison found.
 #[derive(Clone, Debug, Serialize)]
@@ -34,7 +34,12 @@ pub(crate) struct ChoiceComparison {
 impl Comparison {
     /// Compares what was sent with the rows before and after; without a row before, everything
     /// counted is of this run. `choices` and `sent` are in the contest's order.
-    pub(crate) fn new(choices: &[Slug], sent: &[Sent], before: Option<&Row>, after: &Row) -> Self {
+    pub(crate) fn new(
+        choices: &[Slug],
+        sent: &[ChoiceBallots],
+        before: Option<&CountsRow>,
+        after: &CountsRow,
+    ) -> Self {
         let compared = choices.iter().zip(sent).map(|(choice, sent)| {
             let counted = votes(after, choice) - before.map_or(0, |row| votes(row, choice));
             let least = sent.acknowledged as i64;
@@ -68,16 +73,16 @@ impl Comparison {
     }
 }
 
-fn votes(row: &Row, choice: &Slug) -> i64 {
+fn votes(row: &CountsRow, choice: &Slug) -> i64 {
     row.choices.iter().find(|line| line.choice == *choice).map_or(0, |line| line.votes as i64)
 }
 
-fn title(row: &Row, choice: &Slug) -> String {
+fn title(row: &CountsRow, choice: &Slug) -> String {
     let line = row.choices.iter().find(|line| line.choice == *choice);
     line.map_or_else(|| choice.to_string(), |line| line.title.clone())
 }
 
-fn faults(choices: &[Slug], row: &Row) -> Vec<String> {
+fn faults(choices: &[Slug], row: &CountsRow) -> Vec<String> {
     let mut faults = Vec::new();
     let sum: u64 = row.choices.iter().map(|line| line.votes).sum();
     if sum != row.total {
@@ -115,9 +120,9 @@ mod tests {
         NAMES.map(|name| name.parse().unwrap()).to_vec()
     }
 
-    fn row(votes: [u64; 3]) -> Row {
+    fn row(votes: [u64; 3]) -> CountsRow {
         let total = votes.iter().sum();
-        Row {
+        CountsRow {
             status: "provisional".to_owned(),
             counted_through: ballot::Timestamp::from_micros(0),
             total,
@@ -136,8 +141,8 @@ mod tests {
         }
     }
 
-    fn sent(ballots: [(u64, u64); 3]) -> Vec<Sent> {
-        ballots.map(|(acknowledged, unknown)| Sent { acknowledged, unknown }).to_vec()
+    fn sent(ballots: [(u64, u64); 3]) -> Vec<ChoiceBallots> {
+        ballots.map(|(acknowledged, unknown)| ChoiceBallots { acknowledged, unknown }).to_vec()
     }
 
     #[test]
@@ -177,7 +182,7 @@ mod tests {
     fn a_row_that_does_not_add_up_is_a_difference() {
         let ours = sent([(5, 0), (0, 0), (2, 0)]);
         let good = row([5, 0, 2]);
-        let broken: [fn(&mut Row); 4] = [
+        let broken: [fn(&mut CountsRow); 4] = [
             |row| row.total += 1,
             |row| row.choices.swap(0, 1),
             |row| {

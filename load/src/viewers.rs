@@ -30,14 +30,14 @@ const EVENT: &[u8] = b"event: counts\n";
 
 /// Open streams, until they are asked how it was.
 pub(crate) struct Viewers {
-    seen: Arc<Seen>,
+    seen: Arc<StreamCounters>,
     stop: watch::Sender<bool>,
     thread: thread::JoinHandle<()>,
 }
 
-/// What all viewers together have seen.
+/// Of all viewers together.
 #[derive(Debug, Default)]
-struct Seen {
+struct StreamCounters {
     open: AtomicU64,
     ended: AtomicU64,
     events: AtomicU64,
@@ -64,10 +64,10 @@ impl Viewers {
         count: u32,
     ) -> anyhow::Result<Self> {
         let (stop, stopped) = watch::channel(false);
-        let seen = Arc::new(Seen::default());
+        let seen = Arc::new(StreamCounters::default());
         let (opened, mut openings) = mpsc::channel(OPENING_MAX);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let crowd = Crowd { addresses, contest, seen: Arc::clone(&seen), opened, stopped };
+        let crowd = Audience { addresses, contest, seen: Arc::clone(&seen), opened, stopped };
         // A thread of their own: what they read must not wait for ballots, nor these for them.
         let thread = thread::Builder::new().name("viewers".into());
         let thread = thread.spawn(move || runtime.block_on(crowd.watch(count)))?;
@@ -96,15 +96,15 @@ impl Viewers {
 
 /// What the viewers share.
 #[derive(Clone)]
-struct Crowd {
+struct Audience {
     addresses: Arc<[Address]>,
     contest: Slug,
-    seen: Arc<Seen>,
+    seen: Arc<StreamCounters>,
     opened: mpsc::Sender<anyhow::Result<()>>,
     stopped: watch::Receiver<bool>,
 }
 
-impl Crowd {
+impl Audience {
     async fn watch(mut self, count: u32) {
         let places = Arc::new(Semaphore::new(OPENING_MAX));
         let mut viewers = JoinSet::new();
@@ -154,7 +154,7 @@ async fn open(address: &Address, turn: usize, contest: &Slug) -> anyhow::Result<
     Ok(stream)
 }
 
-impl Seen {
+impl StreamCounters {
     async fn read(&self, mut stream: Box<dyn Stream>) {
         let mut buffer = vec![0; 4_096];
         // Bytes at the buffer's start that are left from before: an event may begin in them.
@@ -186,7 +186,7 @@ mod tests {
                     tokio::task::yield_now().await;
                 }
             };
-            let seen = Seen::default();
+            let seen = StreamCounters::default();
             tokio::join!(seen.read(Box::new(ours)), sent);
             assert_eq!(seen.events.load(Relaxed), 3, "in pieces of {piece}");
             assert_eq!(seen.bytes.load(Relaxed), 3 * event.len() as u64);

@@ -17,20 +17,20 @@ use crate::{
     address::{Address, Trust},
     api::{Api, bearer},
     ballots::{Delivery, Source, Votes},
-    check::Comparison,
-    choices::{self, Draw, Replayed, Weight},
+    choices::{self, Draw, Replayed, WeightedChoice},
+    comparison::Comparison,
+    crowd::Crowd,
     failure::Failure,
+    figures::LiveFigures,
     ledger::Ledger,
-    live::Live,
-    load::Load,
-    offer::{Pace, Plan},
+    offer::{Offer, Pace},
     options::{Options, Shape},
     profile::Profile,
-    report::{Check, Report},
+    report::{Report, Verdict},
     retry::RetryPolicy,
-    route::Requests,
-    row::Row,
-    watch::Viewers,
+    route::Route,
+    row::CountsRow,
+    viewers::Viewers,
 };
 
 /// How long to send where nothing else ends it.
@@ -45,12 +45,12 @@ const FINAL_PATIENCE: Duration = Duration::from_secs(180);
 /// Runs `landslide bench`. Prints what there is to say; the exit code is the verdict: 0 equal,
 /// 1 different, 2 a mistake of the user, 3 could not check.
 ///
-/// To be called within a tokio runtime, which only draws the figures; the load has its own.
+/// To be called within a tokio runtime, which only draws the figures; the crowd has its own.
 pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
-    Ok(match bench(&options).await {
-        Ok(Check::Equal(_) | Check::Skipped) => ExitCode::SUCCESS,
-        Ok(Check::Different(_)) => ExitCode::from(1),
-        Ok(Check::NotChecked { .. }) => ExitCode::from(3),
+    Ok(match run_and_report(&options).await {
+        Ok(Verdict::Equal(_) | Verdict::Skipped) => ExitCode::SUCCESS,
+        Ok(Verdict::Different(_)) => ExitCode::from(1),
+        Ok(Verdict::NotChecked { .. }) => ExitCode::from(3),
         Err(failure) => {
             eprintln!("landslide: {failure}");
             ExitCode::from(if matches!(failure, Failure::Usage(_)) { 2 } else { 3 })
@@ -59,7 +59,7 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
 }
 
 /// One run, reported.
-pub(crate) async fn bench(options: &Options) -> Result<Check, Failure> {
+pub(crate) async fn run_and_report(options: &Options) -> Result<Verdict, Failure> {
     let report = measure(options).await?;
     if options.json {
         let json = serde_json::to_string_pretty(&report)
@@ -103,9 +103,9 @@ pub(crate) async fn measure_at(
             Some(viewers.await.map_err(failed)?)
         }
     };
-    let load = Load::start(Plan {
+    let crowd = Crowd::start(Offer {
         addresses,
-        requests: requests(options, &api).await?,
+        route: route(options, &api).await?,
         source,
         pace: pace(options),
         votes_max: options.votes,
@@ -118,17 +118,17 @@ pub(crate) async fn measure_at(
     })
     .map_err(|error| Failure::Server(format!("{error:#}")))?;
 
-    let ledger = Arc::clone(load.ledger());
-    let mut live = Live::new();
+    let ledger = Arc::clone(crowd.ledger());
+    let mut live = LiveFigures::new();
     // One listener for all, so that no Ctrl-C falls between two.
     let mut interrupts = signal(SignalKind::interrupt())
         .map_err(|error| Failure::Server(format!("no signals: {error}")))?;
-    let elapsed = watch(load, &mut live, &mut interrupts).await?;
+    let elapsed = draw_until_over(crowd, &mut live, &mut interrupts).await?;
     let streams = viewers.map(Viewers::finish);
     live.say("waiting for the counts");
     let check = tokio::select! {
-        check = check(options, &api, &prepared, &ledger) => check,
-        _ = interrupts.recv() => Check::NotChecked { why: "interrupted".to_owned() },
+        check = compare(options, &api, &prepared, &ledger) => check,
+        _ = interrupts.recv() => Verdict::NotChecked { why: "interrupted".to_owned() },
     };
     let latencies = live.finish(&ledger);
     let (urls, contest) = (options.url.clone(), options.contest.clone());
@@ -138,7 +138,7 @@ pub(crate) async fn measure_at(
 
 /// The files of a run.
 struct Material {
-    weights: Vec<Weight>,
+    weights: Vec<WeightedChoice>,
     replay: Option<Vec<Replayed>>,
     title: &'static str,
 }
@@ -169,7 +169,7 @@ struct Prepared {
     choices: Arc<[Slug]>,
     /// The row before the run; none where nothing was counted yet, or where older votes are part
     /// of what is compared.
-    before: Option<Row>,
+    before: Option<CountsRow>,
 }
 
 async fn prepare(options: &Options, api: &Api, material: &Material) -> Result<Prepared, Failure> {
@@ -243,15 +243,15 @@ fn source(
     Ok(Source { choices: Arc::clone(choices), votes, delivery, seed })
 }
 
-async fn requests(options: &Options, api: &Api) -> Result<Requests, Failure> {
+async fn route(options: &Options, api: &Api) -> Result<Route, Failure> {
     let Some(channel) = &options.gateway else {
-        return Ok(Requests::of_devices(&options.contest));
+        return Ok(Route::of_devices(&options.contest));
     };
     let key = match &options.channel_key {
         Some(key) => key.clone(),
         None => api.channel_key(channel).await?,
     };
-    Ok(Requests::of_gateway(&options.contest, bearer(&key)?))
+    Ok(Route::of_gateway(&options.contest, bearer(&key)?))
 }
 
 fn pace(options: &Options) -> Pace {
@@ -269,16 +269,16 @@ fn pace(options: &Options) -> Pace {
 
 /// Draws the figures until every ballot's end is known; Ctrl-C stops sending, a second one stops
 /// waiting for replies. Returns how long it took.
-async fn watch(
-    mut load: Load,
-    live: &mut Live,
+async fn draw_until_over(
+    mut crowd: Crowd,
+    live: &mut LiveFigures,
     interrupts: &mut Signal,
 ) -> Result<Duration, Failure> {
     let mut seconds = interval(Duration::from_secs(1));
     seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     seconds.tick().await;
     let mut grace_end: Option<Instant> = None;
-    let ledger = Arc::clone(load.ledger());
+    let ledger = Arc::clone(crowd.ledger());
     loop {
         let at_grace_end = async {
             match grace_end {
@@ -287,27 +287,27 @@ async fn watch(
             }
         };
         tokio::select! {
-            () = load.over() => break,
+            () = crowd.over() => break,
             _ = seconds.tick() => live.draw(&ledger),
             _ = interrupts.recv() => match grace_end {
                 None => {
-                    load.finish();
+                    crowd.finish();
                     grace_end = Some(Instant::now() + INTERRUPT_GRACE);
                 }
-                Some(_) => load.abandon(),
+                Some(_) => crowd.abandon(),
             },
             () = at_grace_end => {
-                load.abandon();
+                crowd.abandon();
                 grace_end = None;
             }
         }
     }
-    let elapsed = load.started().elapsed();
-    load.join().map_err(|error| Failure::Server(format!("{error:#}")))?;
+    let elapsed = crowd.started().elapsed();
+    crowd.join().map_err(|error| Failure::Server(format!("{error:#}")))?;
     Ok(elapsed)
 }
 
-async fn check(options: &Options, api: &Api, prepared: &Prepared, ledger: &Ledger) -> Check {
+async fn compare(options: &Options, api: &Api, prepared: &Prepared, ledger: &Ledger) -> Verdict {
     let row = async {
         if options.close {
             api.close().await?;
@@ -319,16 +319,16 @@ async fn check(options: &Options, api: &Api, prepared: &Prepared, ledger: &Ledge
         api.row_of_now(options.wait_final, patience).await.map(Some)
     };
     match row.await {
-        Ok(None) => Check::Skipped,
+        Ok(None) => Verdict::Skipped,
         Ok(Some(_)) if ledger.acknowledged() == 0 => {
-            Check::NotChecked { why: "no ballot was acknowledged".to_owned() }
+            Verdict::NotChecked { why: "no ballot was acknowledged".to_owned() }
         }
         Ok(Some(row)) => {
-            let sent = ledger.sent();
+            let sent = ledger.by_choice();
             let comparison =
                 Comparison::new(&prepared.choices, &sent, prepared.before.as_ref(), &row);
-            Check::of(comparison, &row)
+            Verdict::of(comparison, &row)
         }
-        Err(failure) => Check::NotChecked { why: failure.to_string() },
+        Err(failure) => Verdict::NotChecked { why: failure.to_string() },
     }
 }
