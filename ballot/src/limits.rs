@@ -45,5 +45,19 @@ pub const BATCH_BALLOTS_MAX: usize = 8_000;
 /// Bytes of one packed batch; decoding refuses more before it allocates.
 pub const BATCH_BYTES_MAX: usize = 400_000;
 
+/// Ballots that wait for a commit on one node, unless its operator says otherwise: half a second of a
+/// hundred thousand votes a second, and 2.4 MB.
+pub const QUEUE_BALLOTS_DEFAULT: usize = 50_000;
+/// Batches of one worker that are on their way to an embedded store at once: it has the next at hand
+/// when it is through with one.
+pub const COMMITS_IN_FLIGHT_EMBEDDED_MAX: usize = 2;
+/// The same to a cluster: one batch that is answered late must not hold up those after it.
+pub const COMMITS_IN_FLIGHT_CLUSTER_MAX: usize = 16;
+/// Ballots of a batch that is committed beside one other, to an embedded store: several times the six
+/// that a commit costs the intake.
+pub const COMMIT_BESIDE_BALLOTS_EMBEDDED_MIN: usize = 32;
+/// The same to a cluster, where a put costs the replicas about as much as eighty ballots cost the intake.
+pub const COMMIT_BESIDE_BALLOTS_CLUSTER_MIN: usize = 256;
+
 /// How far a ballot id's time may lie ahead of the server's, or before the contest's opening.
 pub const BALLOT_ID_SKEW: Duration = Duration::from_secs(15 * 60);

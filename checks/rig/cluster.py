@@ -261,7 +261,7 @@ class Cluster:
 
 
 def tv_series():
-    with open(ROOT / "landslide/data/tv-series.csv", encoding="utf-8") as table:
+    with open(ROOT / "load/data/tv-series.csv", encoding="utf-8") as table:
         return [
             {"choice": line["choice"], "title": line["title"]} for line in csv.DictReader(table)
         ]

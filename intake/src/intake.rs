@@ -30,11 +30,10 @@ pub struct IntakeSettings {
 impl Default for IntakeSettings {
     fn default() -> Self {
         Self {
-            // Half a second of a hundred thousand votes a second, and 2.4 MB.
-            queue_ballots_max: 50_000,
-            commits_in_flight_max: 2,
+            queue_ballots_max: limits::QUEUE_BALLOTS_DEFAULT,
+            commits_in_flight_max: limits::COMMITS_IN_FLIGHT_EMBEDDED_MAX,
             // A commit to the embedded store costs about as much as taking six ballots in.
-            commit_beside_ballots_min: 32,
+            commit_beside_ballots_min: limits::COMMIT_BESIDE_BALLOTS_EMBEDDED_MIN,
         }
     }
 }
@@ -44,7 +43,11 @@ impl IntakeSettings {
     /// it. A put costs its replicas about as much as eighty ballots cost the intake
     /// (three nodes of Cassandra beside two intakes on two cores, at 16,000 votes a second).
     pub fn for_cluster() -> Self {
-        Self { commits_in_flight_max: 16, commit_beside_ballots_min: 256, ..Self::default() }
+        Self {
+            commits_in_flight_max: limits::COMMITS_IN_FLIGHT_CLUSTER_MAX,
+            commit_beside_ballots_min: limits::COMMIT_BESIDE_BALLOTS_CLUSTER_MIN,
+            ..Self::default()
+        }
     }
 
     /// A queue so short that a test fills it.

@@ -11,12 +11,10 @@ use clap::Args;
 use http_body_util::Empty;
 use hyper::{Request, StatusCode, client::conn::http1, header::HOST};
 use hyper_util::rt::TokioIo;
+use load::{Address, Trust};
 use tokio::time::{sleep, timeout};
 
-use crate::{
-    bench::address::{Address, Trust},
-    settings::Span,
-};
+use crate::settings::Span;
 
 /// One question and its answer.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use ballot::limits::QUEUE_BALLOTS_DEFAULT;
 use clap::Args;
 use ipnet::IpNet;
 use serde::Deserialize;
@@ -257,7 +258,7 @@ impl Options {
             threads: self.threads.unwrap_or(processors - 1).clamp(1, 1_024),
             connections_max: self.connections_max.unwrap_or(50_000).max(1),
             streams_max: self.streams_max.unwrap_or(20_000),
-            queue_ballots_max: self.queue_ballots_max.unwrap_or(50_000).max(1),
+            queue_ballots_max: self.queue_ballots_max.unwrap_or(QUEUE_BALLOTS_DEFAULT).max(1),
             tally_schedule: self.tally_schedule.unwrap_or_else(|| "*/2 * * * * *".into()),
             drain,
             log: self.log.unwrap_or_else(|| {

@@ -18,22 +18,13 @@ use anyhow::{Context, bail};
 use ballot::{Slug, Timestamp};
 use clap::Args;
 use indicatif::HumanCount;
+use load::{
+    Address, Api, CountsRow, Crowd, Delivery, Draw, LiveFigures, Offer, Pace, Profile, RetryPolicy,
+    Route, Source, Spread, Trust, Votes, WeightedChoice,
+};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     time::{MissedTickBehavior, interval, sleep_until},
-};
-
-use crate::bench::{
-    address::{Address, Trust},
-    api::{self, Api, Row},
-    ballots::{Delivery, Source, Votes},
-    choices::{self, Draw, Weight},
-    client::Requests,
-    live::Live,
-    load::{Load, Pace, Plan},
-    options::Choices,
-    profile::Profile,
-    retry::RetryPolicy,
 };
 
 mod node;
@@ -77,7 +68,7 @@ pub struct Options {
     rate: u32,
 
     /// How long votes come in, such as 30s or 2m [default: until Ctrl-C]
-    #[arg(long, value_name = "TIME", value_parser = crate::bench::options::duration)]
+    #[arg(long, value_name = "TIME", value_parser = load::read_duration)]
     duration: Option<Duration>,
 
     /// A line a second instead of a picture
@@ -117,7 +108,7 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
 
 /// The demo on a running node; `true` if nothing acknowledged is missing.
 async fn landslide(options: &Options, node: &DemoNode) -> anyhow::Result<bool> {
-    let weights = choices::tv_series()?;
+    let weights = load::tv_series()?;
     let slug: Slug = CONTEST.parse()?;
     let addresses: Arc<[Address]> = [Address::parse(&node.url, Trust::Anything)?].into();
     let api = Api::new(Arc::clone(&addresses), slug.clone(), Some(&node.token), GIVE_UP_AFTER)?;
@@ -135,11 +126,11 @@ async fn landslide(options: &Options, node: &DemoNode) -> anyhow::Result<bool> {
         _ = interrupts.recv() => bail!("interrupted before the votes of before were counted"),
     };
 
-    let draw = Draw::new(&Choices::Weighted, &weights, &contest)?;
+    let draw = Draw::new(&Spread::Weighted, &weights, &contest)?;
     let rate = f64::from(options.rate);
-    let load = Load::start(Plan {
+    let crowd = Crowd::start(Offer {
         addresses,
-        requests: Requests::of_devices(&slug),
+        route: Route::of_devices(&slug),
         source: Source {
             choices: Arc::clone(&contest),
             votes: Votes::Drawn(draw),
@@ -159,7 +150,7 @@ async fn landslide(options: &Options, node: &DemoNode) -> anyhow::Result<bool> {
     let screen = Screen::new(is_plain);
     // A look at the counts that fails is made up for a second later.
     let hasty = api.with_patience(Duration::ZERO);
-    vote(load, &hasty, &screen, &mut note, &contest, before, &mut interrupts).await?;
+    vote(crowd, &hasty, &screen, &mut note, &contest, before, &mut interrupts).await?;
     tokio::select! {
         complete = farewell(&api, &contest, &note, &weights) => complete,
         _ = interrupts.recv() => bail!("interrupted before the last counts; start it again to see them"),
@@ -169,14 +160,14 @@ async fn landslide(options: &Options, node: &DemoNode) -> anyhow::Result<bool> {
 /// Makes and opens the contest, or finds it open; its choices.
 async fn open_contest(
     api: &Api,
-    weights: &[Weight],
+    weights: &[WeightedChoice],
     options: &Options,
 ) -> anyhow::Result<Arc<[Slug]>> {
     let definition = match api.definition().await? {
         Some(definition) => definition,
         None => api.create(TITLE, "live", weights).await?,
     };
-    if definition.closes_at.is_some_and(|closes_at| closes_at <= api::now()) {
+    if definition.closes_at.is_some_and(|closes_at| closes_at <= load::now()) {
         bail!(
             "the contest in {} is closed; for a new one remove the folder, or name another with \
              --data",
@@ -190,7 +181,7 @@ async fn open_contest(
 }
 
 /// Says what was found of earlier runs, and whether anything acknowledged then is missing.
-async fn greet(api: &Api, contest: &[Slug], note: &Note) -> anyhow::Result<Option<Row>> {
+async fn greet(api: &Api, contest: &[Slug], note: &Note) -> anyhow::Result<Option<CountsRow>> {
     if api.row().await?.0.is_none() && note.acknowledged() == 0 {
         return Ok(None);
     }
@@ -206,7 +197,7 @@ async fn greet(api: &Api, contest: &[Slug], note: &Note) -> anyhow::Result<Optio
 }
 
 /// Acknowledged votes that a row that must hold them does not.
-fn missing(contest: &[Slug], acknowledged: &[u64], row: &Row) -> u64 {
+fn missing(contest: &[Slug], acknowledged: &[u64], row: &CountsRow) -> u64 {
     let missing = contest.iter().zip(acknowledged).map(|(choice, acknowledged)| {
         let line = row.choices.iter().find(|line| line.choice == *choice);
         acknowledged.saturating_sub(line.map_or(0, |line| line.votes))
@@ -216,16 +207,16 @@ fn missing(contest: &[Slug], acknowledged: &[u64], row: &Row) -> u64 {
 
 /// Votes until the time is over or Ctrl-C, and draws the counts once a second.
 async fn vote(
-    mut load: Load,
+    mut crowd: Crowd,
     api: &Api,
     screen: &Screen,
     note: &mut Note,
     contest: &[Slug],
-    mut row: Option<Row>,
+    mut row: Option<CountsRow>,
     interrupts: &mut Signal,
 ) -> anyhow::Result<()> {
-    let ledger = Arc::clone(load.ledger());
-    let mut live = Live::silent();
+    let ledger = Arc::clone(crowd.ledger());
+    let mut live = LiveFigures::silent();
     let mut history = History::default();
     let mut missed = 0;
     let mut hint = "Ctrl-C stops the votes";
@@ -241,11 +232,11 @@ async fn vote(
             }
         };
         tokio::select! {
-            () = load.over() => break,
+            () = crowd.over() => break,
             _ = ticks.tick() => {
                 // In this order: what is noted at a time was acknowledged before it.
-                note.update(ledger.sent().iter().map(|sent| sent.acknowledged));
-                history.push(api::now(), note.votes());
+                note.update(ledger.by_choice().iter().map(|sent| sent.acknowledged));
+                history.push(load::now(), note.votes());
                 note.write()?;
                 if drawn.elapsed() < Duration::from_secs(1) {
                     continue;
@@ -263,29 +254,29 @@ async fn vote(
                     acknowledged: note.acknowledged(),
                     in_flight: ledger.in_flight(),
                     missing: missed,
-                    now: api::now(),
+                    now: load::now(),
                     hint,
                 });
             }
             _ = interrupts.recv() => {
                 if grace_end.is_some() {
-                    load.abandon();
+                    crowd.abandon();
                 } else {
-                    load.finish();
+                    crowd.finish();
                     grace_end = Some(Instant::now() + INTERRUPT_GRACE);
                 }
                 hint = "no more votes; waiting for the last acknowledgements";
             }
             () = at_grace_end => {
-                load.abandon();
+                crowd.abandon();
                 grace_end = None;
             }
         }
     }
-    note.update(ledger.sent().iter().map(|sent| sent.acknowledged));
+    note.update(ledger.by_choice().iter().map(|sent| sent.acknowledged));
     note.write()?;
     screen.finish();
-    load.join()
+    crowd.join()
 }
 
 /// What was acknowledged, by choice, at moments of the last minutes.
@@ -316,7 +307,7 @@ async fn farewell(
     api: &Api,
     contest: &[Slug],
     note: &Note,
-    weights: &[Weight],
+    weights: &[WeightedChoice],
 ) -> anyhow::Result<bool> {
     println!("\nwaiting for the counts to hold the last vote ...");
     let row = api.row_of_now(false, COUNT_PATIENCE).await?;
@@ -384,7 +375,7 @@ mod tests {
         let contest: Vec<Slug> = ["a", "b"].map(|slug| slug.parse().unwrap()).to_vec();
         let row = r#"{"status":"provisional","counted_through":"2026-11-23T20:00:02Z","total":9,
             "choices":[{"choice":"a","title":"A","votes":2},{"choice":"b","title":"B","votes":7}]}"#;
-        let row: Row = serde_json::from_str(row).unwrap();
+        let row: CountsRow = serde_json::from_str(row).unwrap();
         assert_eq!(missing(&contest, &[2, 7], &row), 0);
         assert_eq!(missing(&contest, &[2, 0], &row), 0);
         assert_eq!(missing(&contest, &[3, 0], &row), 1);

@@ -3,12 +3,12 @@
 use ballot::Timestamp;
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 
-use crate::bench::{api::Row, live::Figures};
+use load::{CountsRow, Figures};
 
 /// What is drawn.
 pub(super) struct Picture<'a> {
     /// The counts, once there are any.
-    pub(super) row: Option<&'a Row>,
+    pub(super) row: Option<&'a CountsRow>,
     pub(super) figures: Figures,
     /// Acknowledged votes, of all runs.
     pub(super) acknowledged: u64,
