@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
-use ballot::{ContestKey, Counts, CountsStatus, Hours, Moment, Phase, Slug};
+use ballot::{Contest, ContestKey, Counts, CountsStatus, Hours, Moment, Phase, Slug};
 use futures_util::{StreamExt, stream};
 use store::{Document, StoreError, Version};
 use tokio::sync::MutexGuard;
@@ -49,6 +49,21 @@ impl Contests {
     pub async fn refresh(&self) -> Result<(), StoreError> {
         let mut tried_at = self.replacing.lock().await;
         self.refresh_holding(&mut tried_at).await
+    }
+
+    /// A contest's definition as it is in the store now, and the names of its gateways' channels, for
+    /// whoever counts by it. Waits for nothing but this contest's documents, and changes nothing that is
+    /// known here.
+    pub async fn read(&self, slug: &Slug) -> Result<Option<(Contest, Vec<Slug>)>, StoreError> {
+        let Some(document) = self.control.get(&key("contest", slug)).await? else {
+            return Ok(None);
+        };
+        let contest = parse::<ContestDocument>(slug, &document.body)?.contest(slug)?;
+        let channels = match self.control.peek(&key("channels", slug)).await? {
+            Some(document) => parse::<ChannelsDocument>(slug, &document.body)?.channels,
+            None => Vec::new(),
+        };
+        Ok(Some((contest, channels.into_iter().map(|channel| channel.channel).collect())))
     }
 
     /// Until the next refresh, refuses what either the present hours or `hours` refuse.

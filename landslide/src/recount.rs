@@ -78,7 +78,7 @@ async fn count(options: &RecountOptions) -> Result<ExitCode> {
             eprintln!("{ballots} ballots, {:.1} million a second", ballots as f64 / seconds / 1e6);
         };
         let published = published.as_ref();
-        tally::recount(&*ballots, &contest, published, clock.now(), threads, &progress)
+        tally::recount(ballots, &contest, published, clock.now(), threads, &progress)
             .map(|recount| (recount, contest))
     });
     let (recount, contest) = counting.await??;

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use ballot::{Entropy, NodeClock, SteadyTime, timing};
+use ballot::{Entropy, NodeClock, Phase, Slug, timing};
 use contests::{Contests, Identity, JoinError, LiveContest, Pace, Peers, series::Recorder};
 use futures_core::future::BoxFuture;
 use intake::{Intake, IntakeSettings};
@@ -237,7 +237,6 @@ impl Sharing {
             TallySettings {
                 holder: node.to_owned(),
                 clock_skew: timing::CLOCK_SKEW,
-                lease_ttl: timing::LEASE_TTL,
                 standby: Some(STANDBY),
                 ..TallySettings::default()
             }
@@ -337,15 +336,14 @@ fn start_tally(
         metrics.tally_seconds.observe(report.took.as_secs_f64());
     };
     let recorder = Recorder::start(Arc::clone(&node.control));
-    let steady = SteadyTime::new(timing::jump_doubt(settings.clock_skew));
-    let clock = Arc::clone(&node.clock);
     let hooks = Hooks {
-        clock: Arc::new(move || steady.believe(clock.now(), clock.moment())),
         on_publish: Arc::new(move |counts| recorder.note(counts)),
         on_run: Arc::new(on_run),
     };
     let contests = Arc::new(Counted(Arc::clone(node)));
-    let tally = Tally::new(ballots, Arc::clone(&node.control), contests, settings, hooks)?;
+    let clock = Arc::clone(&node.clock);
+    let control = Arc::clone(&node.control);
+    let tally = Tally::new(ballots, control, contests, clock, settings, hooks);
     Ok(tally.spawn()?)
 }
 
@@ -353,17 +351,38 @@ fn start_tally(
 struct Counted(Arc<Node>);
 
 impl tally::Contests for Counted {
-    fn list(&self) -> BoxFuture<'_, Result<Vec<TallyContest>, StoreError>> {
+    fn names(&self) -> Result<Vec<Slug>, StoreError> {
+        self.check_clock()?;
+        let (contests, now) = (&self.0.contests, self.0.clock.now());
+        let all = contests.all();
+        let begun = all.iter().filter(|live| live.contest.hours.phase(now) != Phase::Draft);
+        let begun = begun.map(|live| live.slug.clone());
+        Ok(begun.chain(contests.unreadable().into_keys()).collect())
+    }
+
+    fn read<'a>(
+        &'a self,
+        contest: &'a Slug,
+    ) -> BoxFuture<'a, Result<Option<TallyContest>, StoreError>> {
         Box::pin(async {
-            // A clock that is ahead would make a count final while others take ballots.
-            if self.0.peers.clock_strays() {
-                return Err(StoreError::Unavailable("this node's clock strays".into()));
-            }
-            // Read anew: what is counted is judged by the hours as they are.
-            self.0.contests.refresh().await?;
-            let all = self.0.contests.all().into_iter().map(|live| tally_contest(&live));
-            Ok(all.collect())
+            self.check_clock()?;
+            let read = self.0.contests.read(contest).await?;
+            Ok(read.map(|(definition, channels)| TallyContest {
+                slug: contest.clone(),
+                contest: Arc::new(definition),
+                channels,
+            }))
         })
+    }
+}
+
+impl Counted {
+    /// A clock that is ahead would make a count final while others take ballots.
+    fn check_clock(&self) -> Result<(), StoreError> {
+        if self.0.peers.clock_strays() {
+            return Err(StoreError::Unavailable("this node's clock strays".into()));
+        }
+        Ok(())
     }
 }
 

@@ -50,7 +50,8 @@ fn main() {
     for threads in [NonZero::<usize>::MIN, cores, cores, cores] {
         let (started, cpu_started) = (Instant::now(), cpu_time());
         let now = Timestamp::default();
-        let recount = tally::recount(&*store, &contest(), None, now, threads, &|_| ()).unwrap();
+        let recount =
+            tally::recount(store.clone(), &contest(), None, now, threads, &|_| ()).unwrap();
         report(
             threads,
             recount.counts.ballots.recorded,

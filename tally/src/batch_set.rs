@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use store::{ControlStore, StoreError, Version};
 
-use crate::map::{CountError, Pulse};
+use crate::{CountError, lease::Lease};
 
 /// Batch ids of one document: 256 KB.
 const PART_IDS: usize = 16_384;
@@ -37,13 +37,13 @@ pub(crate) fn name(ids: &[BatchId]) -> BatchSet {
 }
 
 /// Stores a set, so that [`load_batch_set`] finds it by its name. Millions of batches make hundreds
-/// of parts: the pulse keeps the lease meanwhile.
+/// of parts: the lease is kept meanwhile.
 pub(crate) async fn save(
     control: &dyn ControlStore,
     contest: &Slug,
     set: &BatchSet,
     ids: &[BatchId],
-    pulse: &dyn Pulse,
+    lease: &Lease,
 ) -> Result<(), CountError> {
     let parts = ids.chunks(PART_IDS).enumerate();
     let write = |(part, ids): (usize, &[BatchId])| {
@@ -52,7 +52,7 @@ pub(crate) async fn save(
         async move {
             match control.compare_and_swap(&key, Version::NONE, body.into()).await {
                 // Under this key nobody writes anything else.
-                Ok(_) | Err(StoreError::Conflict) => pulse.beat().await,
+                Ok(_) | Err(StoreError::Conflict) => lease.keep().await,
                 Err(error) => Err(error.into()),
             }
         }

@@ -8,9 +8,20 @@ use store::StoreError;
 
 /// Who knows the contests.
 pub trait Contests: Send + Sync + 'static {
-    /// All of them, drafts and closed ones too, read from the store and not from a cache: a count
-    /// is final by the hours that this gives.
-    fn list(&self) -> BoxFuture<'_, Result<Vec<TallyContest>, StoreError>>;
+    /// Those that there may be something to count of; a draft or a finished one does no harm, but
+    /// costs a read. Asked before every round, so from memory: a contest that another node has just
+    /// opened may be missing for a moment. An error means that nothing must be counted now.
+    fn names(&self) -> Result<Vec<Slug>, StoreError>;
+
+    /// The contest as its documents are now, `None` if there is none.
+    ///
+    /// Read serially from the store, and not from a cache: a count is final by the hours that this
+    /// gives, and what is acknowledged before a scan is counted by them. An error, such as a
+    /// definition that cannot be read, holds up this contest and no other.
+    fn read<'a>(
+        &'a self,
+        contest: &'a Slug,
+    ) -> BoxFuture<'a, Result<Option<TallyContest>, StoreError>>;
 }
 
 /// What the tally needs of a contest.
@@ -22,4 +33,18 @@ pub struct TallyContest {
     pub contest: Arc<Contest>,
     /// The names of its gateways' channels; the first is channel number 1.
     pub channels: Vec<Slug>,
+}
+
+impl TallyContest {
+    /// Whether a count by the other definition is a count by this one: titles and texts may differ.
+    pub(crate) fn counts_like(&self, other: &Self) -> bool {
+        let (ours, theirs) = (&self.contest, &other.contest);
+        let names = |contest: &Contest| -> Vec<Slug> {
+            contest.choices.iter().map(|choice| choice.choice.clone()).collect()
+        };
+        ours.hours == theirs.hours
+            && ours.policy == theirs.policy
+            && ours.shards == theirs.shards
+            && names(ours) == names(theirs)
+    }
 }

@@ -1,8 +1,8 @@
 //! The lease of a contest: which worker counts it.
 //!
-//! A lease ends when it was not renewed for its time. A worker that waits goes by what it sees with
-//! its own clock, the lease unchanged for that long, as well as by the written end, to which clocks
-//! that differ add their difference.
+//! A lease ends when it was not renewed for its time. A worker that waits goes by what it sees, the
+//! lease unchanged for that long by the clock that is never set, as well as by the written end, to
+//! which wall clocks that differ add their difference.
 //!
 //! A lease spares work; it protects nothing. A holder that was paused may not know that its lease
 //! is gone. What keeps its late row out is the counts row itself: whoever takes a lease over
@@ -10,15 +10,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use ballot::{Slug, Timestamp};
+use ballot::{Moment, Slug, Timestamp, timing::SCHEDULE_JITTER};
 use serde::{Deserialize, Serialize};
 use store::{ControlStore, StoreError, Version};
+use tokio::sync::Mutex;
 
-use crate::{Clock, TallySettings};
-
-/// Runs of a schedule come this much early or late; without it, a lease of two runs' time would be
-/// waited for a third.
-const SCHEDULE_JITTER: Duration = Duration::from_millis(200);
+use crate::{CountError, TallySettings, time::TallyTime};
 
 /// The document `lease/{contest}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,17 +26,30 @@ struct LeaseDocument {
     expires_at: Timestamp,
 }
 
-/// One worker's view of a contest's lease.
+/// One worker's view of a contest's lease. The threads of a count share it.
 pub(crate) struct Lease {
     control: Arc<dyn ControlStore>,
-    clock: Clock,
+    time: Arc<TallyTime>,
     key: String,
     holder: String,
     ttl: Duration,
     clock_skew: Duration,
-    held: Option<(Version, LeaseDocument)>,
+    view: Mutex<View>,
+}
+
+#[derive(Default)]
+struct View {
+    held: Option<Held>,
     /// Another's lease, and since when it was seen unchanged.
-    watched: Option<(Version, Timestamp)>,
+    watched: Option<(Version, Moment)>,
+}
+
+#[derive(Clone)]
+struct Held {
+    version: Version,
+    generation: u64,
+    /// Before it was written.
+    renewed_at: Moment,
 }
 
 /// What came of asking for a lease.
@@ -56,92 +66,116 @@ pub(crate) enum Grant {
 impl Lease {
     pub(crate) fn new(
         control: Arc<dyn ControlStore>,
-        clock: Clock,
+        time: Arc<TallyTime>,
         contest: &Slug,
         settings: &TallySettings,
     ) -> Self {
         Self {
             control,
-            clock,
+            time,
             key: format!("lease/{contest}"),
             holder: settings.holder.clone(),
             ttl: settings.lease_ttl,
             clock_skew: settings.clock_skew,
-            held: None,
-            watched: None,
+            view: Mutex::default(),
         }
     }
 
-    /// Takes the lease, or renews it when more than half of it is gone.
-    pub(crate) async fn acquire(&mut self) -> Result<Grant, StoreError> {
-        let now = (self.clock)();
-        if let Some((version, lease)) = &self.held {
-            if now < lease.expires_at.minus(self.ttl / 2) {
-                return Ok(Grant::Kept);
-            }
-            // An expired lease that nobody took is still ours: the version says so.
-            let (version, lease) = (*version, lease.clone());
-            return self.write(version, lease.generation, Grant::Kept).await;
+    /// Takes the lease, or renews it when half of it is gone.
+    pub(crate) async fn acquire(&self) -> Result<Grant, StoreError> {
+        self.acquire_with(&mut *self.view.lock().await).await
+    }
+
+    /// Renews the lease during a long count; an error where it is lost.
+    pub(crate) async fn keep(&self) -> Result<(), CountError> {
+        // Where another thread renews it just now, this one need not.
+        let Ok(mut view) = self.view.try_lock() else { return Ok(()) };
+        // One that was released or is in doubt is not taken again by a thread that is behind.
+        let is_held = view.held.is_some();
+        if is_held && self.acquire_with(&mut view).await? == Grant::Kept {
+            return Ok(());
         }
-        // Looked at again and again while another renews it; the swap is what decides.
-        let Some(document) = self.control.peek(&self.key).await? else {
-            return self.write(Version::NONE, 1, Grant::New).await;
-        };
-        let lease: LeaseDocument = serde_json::from_slice(&document.body)
-            .map_err(|error| StoreError::Corrupt(format!("{}: {error}", self.key).into()))?;
-        let expired = now >= lease.expires_at.plus(self.clock_skew);
-        if lease.holder != self.holder && !expired && !self.seems_dead(document.version, now) {
-            return Ok(Grant::Refused);
-        }
-        self.write(document.version, lease.generation + 1, Grant::New).await
+        Err(CountError::LeaseLost)
     }
 
     /// Lets the next worker take over at once. Without it, it takes over after the lease's end.
-    pub(crate) async fn release(&mut self) {
-        if let Some((version, mut lease)) = self.held.take() {
-            lease.expires_at = Timestamp::default();
+    pub(crate) async fn release(&self) {
+        if let Some(Held { version, generation, .. }) = self.view.lock().await.held.take() {
+            let ended = self.document(generation, Timestamp::default());
             // Best effort: the lease ends by itself.
-            let _ = self.control.compare_and_swap(&self.key, version, body(&lease)).await;
+            let _ = self.control.compare_and_swap(&self.key, version, body(&ended)).await;
         }
     }
 
     /// Forgets that the lease is held, where that is in doubt. The next grant is a new one.
-    pub(crate) fn doubt(&mut self) {
-        self.held = None;
+    pub(crate) async fn doubt(&self) {
+        self.view.lock().await.held = None;
     }
 
-    /// Whether the holder has not renewed its lease for all of its time, by this worker's clock.
-    fn seems_dead(&mut self, version: Version, now: Timestamp) -> bool {
-        match self.watched {
+    async fn acquire_with(&self, view: &mut View) -> Result<Grant, StoreError> {
+        let now = self.time.moment();
+        if let Some(Held { version, generation, renewed_at }) = view.held {
+            if now.since(renewed_at) < self.ttl / 2 {
+                return Ok(Grant::Kept);
+            }
+            // An expired lease that nobody took is still ours: the version says so.
+            return self.write(view, version, generation, Grant::Kept).await;
+        }
+        // Looked at again and again while another renews it; the swap is what decides.
+        let Some(document) = self.control.peek(&self.key).await? else {
+            return self.write(view, Version::NONE, 1, Grant::New).await;
+        };
+        let lease = read(&self.key, &document.body)?;
+        let has_ended = self.time.now() >= lease.expires_at.plus(self.clock_skew);
+        if lease.holder != self.holder && !has_ended && !self.seems_dead(view, document.version) {
+            return Ok(Grant::Refused);
+        }
+        self.write(view, document.version, lease.generation + 1, Grant::New).await
+    }
+
+    /// Whether the holder has not renewed its lease for all of its time, as this worker saw it.
+    fn seems_dead(&self, view: &mut View, version: Version) -> bool {
+        let now = self.time.moment();
+        match view.watched {
             Some((seen, since)) if seen == version => {
                 now.since(since) + SCHEDULE_JITTER >= self.ttl
             }
             _ => {
-                self.watched = Some((version, now));
+                view.watched = Some((version, now));
                 false
             }
         }
     }
 
     async fn write(
-        &mut self,
+        &self,
+        view: &mut View,
         expected: Version,
         generation: u64,
         grant: Grant,
     ) -> Result<Grant, StoreError> {
         // In doubt until the store has answered, also when this future is dropped.
-        self.held = None;
-        let expires_at = (self.clock)().plus(self.ttl);
-        let lease = LeaseDocument { holder: self.holder.clone(), generation, expires_at };
+        view.held = None;
+        let renewed_at = self.time.moment();
+        let lease = self.document(generation, self.time.now().plus(self.ttl));
         match self.control.compare_and_swap(&self.key, expected, body(&lease)).await {
             Ok(version) => {
-                self.held = Some((version, lease));
+                view.held = Some(Held { version, generation, renewed_at });
                 Ok(grant)
             }
             Err(StoreError::Conflict) => Ok(Grant::Refused),
             Err(error) => Err(error),
         }
     }
+
+    fn document(&self, generation: u64, expires_at: Timestamp) -> LeaseDocument {
+        LeaseDocument { holder: self.holder.clone(), generation, expires_at }
+    }
+}
+
+fn read(key: &str, body: &[u8]) -> Result<LeaseDocument, StoreError> {
+    serde_json::from_slice(body)
+        .map_err(|error| StoreError::Corrupt(format!("{key}: {error}").into()))
 }
 
 fn body(lease: &LeaseDocument) -> bytes::Bytes {
@@ -166,8 +200,6 @@ pub async fn load_lease(
 ) -> Result<Option<LeaseHolder>, StoreError> {
     let key = format!("lease/{contest}");
     let Some(document) = control.peek(&key).await? else { return Ok(None) };
-    let lease: LeaseDocument = serde_json::from_slice(&document.body)
-        .map_err(|error| StoreError::Corrupt(format!("{key}: {error}").into()))?;
-    let LeaseDocument { holder, generation, expires_at } = lease;
+    let LeaseDocument { holder, generation, expires_at } = read(&key, &document.body)?;
     Ok(Some(LeaseHolder { holder, generation, expires_at }))
 }

@@ -10,11 +10,20 @@
 
 mod settings;
 pub use settings::{
-    Clock, Hooks, InvalidSchedule, OnPublish, OnRun, RunOutcome, RunReport, Schedule, TallySettings,
+    Hooks, InvalidSchedule, OnPublish, OnRun, RunOutcome, RunReport, Schedule, TallySettings,
 };
 
 mod contests;
 pub use contests::{Contests, TallyContest};
+
+mod error;
+pub use error::CountError;
+
+mod time;
+
+mod stop;
+
+mod runtime;
 
 mod tally;
 pub use tally::{Tally, TallyHandle};
@@ -26,8 +35,9 @@ pub use lease::{LeaseHolder, load_lease};
 
 mod progress;
 
+mod gate;
+
 mod map;
-pub use map::CountError;
 
 mod row;
 

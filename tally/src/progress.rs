@@ -8,7 +8,10 @@ use ballot::{
     timing::COMMIT_DEADLINE,
 };
 
-use crate::map::{self, CountError, LAST_BUCKET, Source};
+use crate::{
+    CountError,
+    map::{self, LAST_BUCKET, Source},
+};
 
 /// The fold of what was read, and what need not be read again.
 pub(crate) struct Progress {
@@ -33,6 +36,11 @@ impl Progress {
         }
     }
 
+    /// Whether nothing was counted yet.
+    pub(crate) fn is_new(&self) -> bool {
+        self.from == Bucket(0)
+    }
+
     /// Whether it is a count of the contest as it is now: a change of the hours or the policy
     /// makes it another one, which starts from nothing.
     pub(crate) fn is_of(&self, contest: &Contest) -> bool {
@@ -50,16 +58,17 @@ impl Progress {
     }
 
     /// Counts what is new. After an error it may be tried again; what was absorbed is known.
-    pub(crate) fn count(&mut self, source: &Source<'_>) -> Result<(), CountError> {
+    pub(crate) async fn count(mut self, source: Source) -> (Self, Result<(), CountError>) {
         let mut new = Vec::new();
-        let (absorbed, rows) = (&self.absorbed, &mut self.rows);
-        let wanted = |id: &BatchId| !absorbed.contains(id);
-        let result = map::count(source, &mut self.fold, &wanted, &mut |ids, counts| {
+        let rows = &mut self.rows;
+        let (fold, result) = map::count(source, self.fold, |ids, counts| {
             new.extend(ids);
             *rows += counts;
-        });
+        })
+        .await;
+        self.fold = fold;
         Arc::make_mut(&mut self.absorbed).extend(new);
-        result
+        (self, result)
     }
 
     /// Leaves the buckets whose last batch had been committed or given up before the scan began.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ballot::{Counts, CountsStatus, Slug};
+use ballot::{Counts, CountsStatus, Slug, Timestamp};
 use bytes::Bytes;
 use store::{ControlStore, Document, StoreError, Version};
 
@@ -14,6 +14,7 @@ pub(crate) struct CountsRow {
     version: Version,
     /// Of the row as it is in the store; 0 if there is none.
     generation: u64,
+    counted_through: Timestamp,
 }
 
 /// What is there when a worker claims a row.
@@ -33,7 +34,8 @@ impl CountsRow {
     ) -> Result<Claim, StoreError> {
         let key = key(contest);
         let Some(document) = control.get(&key).await? else {
-            let row = Self { control, key, version: Version::NONE, generation: 0 };
+            let (version, counted_through) = (Version::NONE, Timestamp::default());
+            let row = Self { control, key, version, generation: 0, counted_through };
             return Ok(Claim::Claimed(row));
         };
         let counts = read(&key, &document)?;
@@ -41,9 +43,16 @@ impl CountsRow {
             return Ok(Claim::Finished(counts));
         }
         let (version, generation) = (document.version, counts.generation);
-        let row = Self { control, key, version, generation };
+        let counted_through = counts.counted_through;
+        let row = Self { control, key, version, generation, counted_through };
         let (row, _) = row.write(counts).await?;
         Ok(Claim::Claimed(row))
+    }
+
+    /// What the row claims to count. Whoever scans after it was claimed has seen all that its writer
+    /// saw, so the next row may claim as much, also by a clock that is behind.
+    pub(crate) fn counted_through(&self) -> Timestamp {
+        self.counted_through
     }
 
     /// Writes the row with the next generation. After an error it is unknown whose the row is:
@@ -53,6 +62,7 @@ impl CountsRow {
         let body = Bytes::from(serde_json::to_vec(&counts).expect("counts are plain JSON"));
         self.version = self.control.compare_and_swap(&self.key, self.version, body).await?;
         self.generation = counts.generation;
+        self.counted_through = counts.counted_through;
         Ok((self, counts))
     }
 }

@@ -2,15 +2,16 @@
 
 use std::{num::NonZero, sync::Arc};
 
-use ballot::{BatchId, Bucket, Counts, CountsStatus, Slug, Timestamp};
-use futures_core::future::BoxFuture;
+use ballot::{BatchId, Bucket, Counts, CountsStatus, Slug, Timestamp, fold::Fold};
 use parking_lot::Mutex;
 use store::{BallotStore, ControlStore};
 
 use crate::{
-    BatchSetError, TallyContest, TallySettings, batch_set, load_batch_set, load_counts,
-    map::{self, CountError, LAST_BUCKET, Pulse, Source},
+    BatchSetError, CountError, TallyContest, TallySettings, batch_set, load_batch_set, load_counts,
+    map::{self, LAST_BUCKET, Source},
     row,
+    runtime::runtime,
+    stop::Stop,
 };
 
 /// A published row, and the batches that it counts if it is final.
@@ -19,7 +20,7 @@ pub struct Published {
     /// The row.
     pub counts: Counts,
     /// Its batches, ascending; `None` while it is provisional.
-    pub batches: Option<Vec<BatchId>>,
+    pub batches: Option<Arc<[BatchId]>>,
 }
 
 impl Published {
@@ -30,7 +31,7 @@ impl Published {
     ) -> Result<Option<Self>, BatchSetError> {
         let Some(counts) = load_counts(control, contest).await? else { return Ok(None) };
         let batches = match &counts.batch_set {
-            Some(set) => Some(load_batch_set(control, contest, set).await?),
+            Some(set) => Some(load_batch_set(control, contest, set).await?.into()),
             None => None,
         };
         Ok(Some(Self { counts, batches }))
@@ -87,35 +88,42 @@ pub struct Difference {
 /// `now` is what is counted through where no final row says it, `progress` hears of the rows so
 /// far, about once a second.
 pub fn recount(
-    ballots: &dyn BallotStore,
+    ballots: Arc<dyn BallotStore>,
     contest: &TallyContest,
     published: Option<&Published>,
     now: Timestamp,
     threads: NonZero<usize>,
     progress: &dyn Fn(u64),
 ) -> Result<Recount, CountError> {
-    let runtime = map::runtime()?;
+    let set = published.and_then(|published| published.batches.clone());
+    let beyond = Arc::new(Mutex::new(Vec::new()));
+    let wanted = {
+        let (set, beyond) = (set.clone(), Arc::clone(&beyond));
+        move |id: &BatchId| {
+            let counts = set.as_ref().is_none_or(|set| set.binary_search(id).is_ok());
+            if !counts {
+                beyond.lock().push(*id);
+            }
+            counts
+        }
+    };
+    let stop = Stop::new();
     let source = Source {
         ballots,
-        runtime: runtime.handle(),
-        contest: &contest.slug,
+        contest: contest.slug.clone(),
         shards: contest.contest.shards,
         buckets: Bucket(0)..=LAST_BUCKET,
         known: Arc::default(),
+        wanted: Box::new(wanted),
         threads: threads.get(),
         chunk_rows: TallySettings::default().chunk_rows,
-        pulse: &Steady,
+        lease: None,
+        gate: None,
+        is_long: true,
+        stop: stop.listen(),
     };
-    let set = published.and_then(|published| published.batches.as_deref());
-    let beyond = Mutex::new(Vec::new());
-    let wanted = |id: &BatchId| {
-        let counts = set.is_none_or(|set| set.binary_search(id).is_ok());
-        if !counts {
-            beyond.lock().push(*id);
-        }
-        counts
-    };
-    let counted = map::count_from_nothing(&source, &contest.contest, &wanted, progress)?;
+    let counting = map::count_from_nothing(source, Fold::new(&contest.contest), progress);
+    let counted = runtime(None)?.block_on(counting)?;
 
     let row = published.map(|published| &published.counts);
     let through = row.map_or(now, |row| if set.is_some() { row.counted_through } else { now });
@@ -134,8 +142,9 @@ pub fn recount(
         counts.batch_set = Some(batch_set::name(&counted.batches));
     }
     let counted_again = |id: &&BatchId| counted.batches.binary_search(id).is_ok();
-    let missing = set.into_iter().flatten().filter(|id| !counted_again(id)).copied().collect();
-    let mut beyond = beyond.into_inner();
+    let missing =
+        set.iter().flat_map(|set| set.iter()).filter(|id| !counted_again(id)).copied().collect();
+    let mut beyond = std::mem::take(&mut *beyond.lock());
     beyond.sort_unstable();
     Ok(Recount { counts, compared, differences, missing, beyond })
 }
@@ -173,13 +182,4 @@ fn channel_votes(published: &Counts, recounted: &Counts) -> Vec<(String, u64, u6
     published.channels.iter().for_each(|(name, n)| votes.entry(name).or_default().0 += n);
     recounted.channels.iter().for_each(|(name, n)| votes.entry(name).or_default().1 += n);
     votes.into_iter().map(|(channel, (a, b))| (format!("channel {channel}"), a, b)).collect()
-}
-
-/// Goes on.
-struct Steady;
-
-impl Pulse for Steady {
-    fn beat(&self) -> BoxFuture<'_, Result<(), CountError>> {
-        Box::pin(std::future::ready(Ok(())))
-    }
 }

@@ -2,7 +2,7 @@
 
 use std::{fmt, num::NonZero, str::FromStr, sync::Arc, time::Duration};
 
-use ballot::{Counts, Slug, Timestamp};
+use ballot::{Counts, Slug, Timestamp, timing};
 
 /// Plain data, read once.
 #[derive(Clone, Debug)]
@@ -19,9 +19,9 @@ pub struct TallySettings {
     /// How often a worker without the lease counts along, so that it can take over a large contest
     /// at once. `None`: never; a take-over begins from nothing.
     pub standby: Option<Duration>,
-    /// Threads of a run.
+    /// Threads that count. One: the caller's, and nothing is spawned.
     pub threads: NonZero<usize>,
-    /// Rows read before they are absorbed, over all threads; 40 bytes of memory each.
+    /// Rows read before they are absorbed, over all contests and threads; 40 bytes of memory each.
     pub chunk_rows: usize,
     /// How nice the tally's threads are to the rest of the process (Linux; 0 to 19).
     pub niceness: i32,
@@ -33,7 +33,7 @@ impl Default for TallySettings {
             schedule: Schedule::default(),
             holder: format!("pid-{}", std::process::id()),
             clock_skew: Duration::ZERO,
-            lease_ttl: Duration::from_secs(6),
+            lease_ttl: timing::LEASE_TTL,
             standby: None,
             threads: std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN),
             chunk_rows: 8_000_000,
@@ -104,9 +104,6 @@ impl fmt::Debug for Schedule {
     }
 }
 
-/// The worker's clock.
-pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
-
 /// Hears of a published row.
 pub type OnPublish = Arc<dyn Fn(&Arc<Counts>) + Send + Sync>;
 /// Hears of a visit.
@@ -115,9 +112,7 @@ pub type OnRun = Arc<dyn Fn(&RunReport) + Send + Sync>;
 /// What a tally calls. All are called on the tally's thread: be quick.
 #[derive(Clone)]
 pub struct Hooks {
-    /// Tells the time.
-    pub clock: Clock,
-    /// Hears of every row published, in the order of their generations, and once of the final
+    /// Hears of every row published, a contest's in the order of their generations, and once of the final
     /// row of a contest that was finished before.
     pub on_publish: OnPublish,
     /// Hears of every visit to a contest that it was this worker's turn to count; for metrics.
@@ -125,19 +120,10 @@ pub struct Hooks {
 }
 
 impl Default for Hooks {
-    /// The system's clock, and nobody listens.
+    /// Nobody listens.
     fn default() -> Self {
-        Self {
-            clock: Arc::new(system_time),
-            on_publish: Arc::new(|_| ()),
-            on_run: Arc::new(|_| ()),
-        }
+        Self { on_publish: Arc::new(|_| ()), on_run: Arc::new(|_| ()) }
     }
-}
-
-fn system_time() -> Timestamp {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    Timestamp::from_micros(since.map_or(0, |since| since.as_micros() as i64))
 }
 
 /// One visit to one contest.

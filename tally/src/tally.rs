@@ -1,191 +1,245 @@
-//! When to count: the schedule, the threads, and what happens when something goes wrong.
+//! When to count: the schedule, the visits under way, and what happens when something goes wrong.
 
 use std::{
     any::Any,
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet},
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    pin::pin,
+    sync::Arc,
     thread::JoinHandle,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use ballot::Slug;
+use ballot::{NodeClock, Slug};
+use futures_core::future::BoxFuture;
+use futures_util::{FutureExt, StreamExt, future::join_all, stream::FuturesUnordered};
 use store::{BallotStore, ControlStore};
-use tokio::runtime::Runtime;
+use tokio::time::{sleep, timeout};
 
 use crate::{
-    Contests, Hooks, RunOutcome, RunReport, TallyContest, TallySettings,
-    map::{self, CountError},
+    Contests, CountError, Hooks, RunOutcome, RunReport, TallySettings,
+    gate::Gate,
+    runtime::{lower_priority, runtime},
+    stop::Stop,
+    time::TallyTime,
     worker::{Shared, Visit, Worker},
 };
 
-/// Waits after a run that panicked outside any contest, doubling from the first to the last.
+/// Waits after a round that panicked outside any contest, doubling from the first to the last.
 const BACK_OFF_MIN: Duration = Duration::from_secs(1);
 const BACK_OFF_MAX: Duration = Duration::from_secs(30);
 
+/// For so long a tally that ends waits for a store that does not answer.
+const STOP_PATIENCE: Duration = Duration::from_secs(2);
+
 /// A tally worker, for all contests.
+///
+/// Every contest is visited by itself: one that takes long, fails, panics or waits for the store
+/// holds up no other.
 pub struct Tally {
     shared: Arc<Shared>,
-    contests: Arc<dyn Contests>,
-    workers: HashMap<Slug, Worker>,
+    /// Of the contests that are not visited now.
+    workers: BTreeMap<Slug, Worker>,
+    /// The contests that are.
+    visited: BTreeSet<Slug>,
+    visits: FuturesUnordered<BoxFuture<'static, Ended>>,
     /// Contests whose count is final.
-    finished: HashSet<Slug>,
-    /// `None` only while it is dropped.
-    runtime: Option<Runtime>,
+    finished: BTreeSet<Slug>,
+}
+
+/// A visit that is over.
+struct Ended {
+    worker: Worker,
+    is_finished: bool,
 }
 
 impl Tally {
-    /// A tally that does nothing yet. Fails where no thread can be started.
+    /// A tally that does nothing yet.
     pub fn new(
         ballots: Arc<dyn BallotStore>,
         control: Arc<dyn ControlStore>,
         contests: Arc<dyn Contests>,
+        clock: Arc<NodeClock>,
         settings: TallySettings,
         hooks: Hooks,
-    ) -> std::io::Result<Self> {
-        let runtime = map::runtime()?;
-        let (handle, stop) = (runtime.handle().clone(), Arc::new(AtomicBool::new(false)));
-        let shared = Arc::new(Shared { ballots, control, settings, hooks, runtime: handle, stop });
-        let (workers, finished) = (HashMap::new(), HashSet::new());
-        Ok(Self { shared, contests, workers, finished, runtime: Some(runtime) })
+    ) -> Self {
+        let gate = Gate::new(Arc::clone(&clock));
+        let time = Arc::new(TallyTime::new(clock, settings.clock_skew));
+        let stop = Stop::new();
+        let shared = Shared { ballots, control, contests, time, settings, hooks, gate, stop };
+        Self {
+            shared: Arc::new(shared),
+            workers: BTreeMap::new(),
+            visited: BTreeSet::new(),
+            visits: FuturesUnordered::new(),
+            finished: BTreeSet::new(),
+        }
     }
 
     /// Runs on the schedule, on a thread of its own, until it is stopped.
     pub fn spawn(self) -> std::io::Result<TallyHandle> {
-        let stop = self.shared.stop.clone();
-        let thread = std::thread::Builder::new().name("tally".into());
-        let thread = Some(thread.spawn(move || self.run())?);
-        Ok(TallyHandle { stop, thread })
+        let niceness = self.shared.settings.niceness;
+        let runtime = runtime(Some(niceness))?;
+        let stop = Stop::new();
+        let mut stopped = stop.listen();
+        let thread = std::thread::Builder::new().name("tally".into()).spawn(move || {
+            lower_priority(niceness);
+            runtime.block_on(self.run(async move { stopped.asked().await }));
+            // Whatever still waits for the store is not waited for.
+            runtime.shutdown_background();
+        })?;
+        Ok(TallyHandle { stop, thread: Some(thread) })
     }
 
-    /// One run: visits every contest that there is something to do for. Blocks; not to be called
-    /// from async code. A contest that fails, or even panics, does not disturb the others.
-    pub fn run_once(&mut self) {
-        let contests = match self.shared.runtime.block_on(self.contests.list()) {
-            Ok(contests) => contests,
-            Err(error) => {
-                tracing::warn!(%error, "the tally cannot list the contests; it tries again");
-                return;
-            }
-        };
-        let listed: HashSet<&Slug> = contests.iter().map(|contest| &contest.slug).collect();
-        self.workers.retain(|contest, _| listed.contains(contest));
-        for contest in &contests {
-            if self.shared.stop.load(Ordering::Relaxed) {
-                return;
-            }
-            if !self.finished.contains(&contest.slug) {
-                self.visit(contest);
-            }
-        }
-    }
-
-    fn visit(&mut self, contest: &TallyContest) {
-        let slug = &contest.slug;
-        let worker = self
-            .workers
-            .entry(slug.clone())
-            .or_insert_with(|| Worker::new(self.shared.clone(), slug.clone()));
-        if !worker.is_due(contest) {
-            return;
-        }
-        let (started_at, started) = (self.shared.now(), Instant::now());
-        let outcome = match catch_unwind(AssertUnwindSafe(|| worker.visit(contest))) {
-            Ok(Ok(visit)) => {
-                worker.succeeded();
-                match visit {
-                    Visit::NotHeld => RunOutcome::NotHeld,
-                    Visit::Published(counts) => RunOutcome::Published(counts),
-                    Visit::Finished(counts) => {
-                        worker.release();
-                        self.workers.remove(slug);
-                        self.finished.insert(slug.clone());
-                        RunOutcome::Published(counts)
-                    }
-                }
-            }
-            Ok(Err(CountError::Stopped)) => return,
-            Ok(Err(error)) => {
-                worker.failed(Some(&error));
-                report_failure(slug, &error);
-                RunOutcome::Failed(error.to_string())
-            }
-            Err(panic) => {
-                worker.failed(None);
-                let message = panic_message(&*panic);
-                tracing::error!(contest = %slug, message, "the tally panicked; it starts over");
-                RunOutcome::Failed(format!("panicked: {message}"))
-            }
-        };
-        let took = started.elapsed();
-        let report = RunReport { contest: slug.clone(), started_at, took, outcome };
-        (self.shared.hooks.on_run)(&report);
-    }
-
-    fn run(mut self) {
-        self.lower_priority();
+    /// Runs on the schedule until `stop` resolves; then gives up what it is counting, and its leases.
+    /// Needs a tokio runtime with time. With one thread in its settings it spawns nothing.
+    ///
+    /// Dropped instead, it has crashed: its leases end by themselves.
+    pub async fn run(mut self, stop: impl Future<Output = ()>) {
+        let mut stop = pin!(stop);
         let mut back_off = Duration::ZERO;
+        let mut round = pin!(sleep(self.wait()));
         loop {
-            let wait = self.shared.settings.schedule.wait(self.shared.now());
-            if self.stopped_within(wait.max(back_off)) {
-                break;
-            }
-            match catch_unwind(AssertUnwindSafe(|| self.run_once())) {
-                Ok(()) => back_off = Duration::ZERO,
-                Err(panic) => {
-                    let message = panic_message(&*panic);
-                    tracing::error!(message, "the tally panicked; it starts over");
-                    self.workers.clear();
-                    back_off = (back_off * 2).clamp(BACK_OFF_MIN, BACK_OFF_MAX);
+            tokio::select! {
+                biased;
+                () = &mut stop => break,
+                () = &mut round => {
+                    back_off = match catch_unwind(AssertUnwindSafe(|| self.begin_round())) {
+                        Ok(()) => Duration::ZERO,
+                        Err(panic) => {
+                            report_panic(None, &*panic);
+                            (back_off * 2).clamp(BACK_OFF_MIN, BACK_OFF_MAX)
+                        }
+                    };
+                    round.set(sleep(self.wait().max(back_off)));
                 }
+                Some(ended) = self.visits.next() => self.end_visit(ended),
             }
         }
-        self.workers.values_mut().for_each(Worker::release);
-    }
-
-    /// Waits; whether it was asked to stop meanwhile.
-    fn stopped_within(&self, wait: Duration) -> bool {
-        let until = Instant::now() + wait;
-        loop {
-            if self.shared.stop.load(Ordering::Acquire) {
-                return true;
-            }
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return false;
-            }
-            // A wake-up without a reason is harmless, a missed one is not possible: `stop` sets
-            // the flag before it unparks.
-            std::thread::park_timeout(left);
+        self.shared.stop.ask();
+        if timeout(STOP_PATIENCE, self.end()).await.is_err() {
+            tracing::warn!("the tally ends without an answer of the store: its leases run out");
         }
     }
 
-    /// Voting comes first. Linux only; threads started from here inherit it.
-    fn lower_priority(&self) {
-        #[cfg(target_os = "linux")]
-        if let Err(error) =
-            rustix::process::setpriority_process(None, self.shared.settings.niceness)
-        {
-            tracing::debug!(%error, "the tally runs with the priority of everything else");
+    /// One round, whatever the schedule says: visits every contest that there is something to do for,
+    /// and waits for all of these visits.
+    pub async fn run_once(&mut self) {
+        self.begin_round();
+        while let Some(ended) = self.visits.next().await {
+            self.end_visit(ended);
         }
+    }
+
+    fn wait(&self) -> Duration {
+        self.shared.settings.schedule.wait(self.shared.time.now())
+    }
+
+    /// Begins to visit whatever is not being visited.
+    fn begin_round(&mut self) {
+        let names: BTreeSet<_> = match self.shared.contests.names() {
+            Ok(names) => names.into_iter().collect(),
+            Err(error) => {
+                tracing::warn!(%error, "the tally counts nothing for now; it tries again");
+                return;
+            }
+        };
+        self.workers.retain(|contest, _| names.contains(contest));
+        for contest in names {
+            if self.finished.contains(&contest) || self.visited.contains(&contest) {
+                continue;
+            }
+            let worker = self
+                .workers
+                .remove(&contest)
+                .unwrap_or_else(|| Worker::new(self.shared.clone(), contest.clone()));
+            if worker.is_due() {
+                self.visits.push(visit(self.shared.clone(), worker).boxed());
+                self.visited.insert(contest);
+            } else {
+                self.workers.insert(contest, worker);
+            }
+        }
+    }
+
+    fn end_visit(&mut self, Ended { worker, is_finished }: Ended) {
+        let contest = worker.contest().clone();
+        self.visited.remove(&contest);
+        if is_finished {
+            self.finished.insert(contest);
+        } else {
+            self.workers.insert(contest, worker);
+        }
+    }
+
+    /// The visits under way have been asked to stop.
+    async fn end(&mut self) {
+        while let Some(ended) = self.visits.next().await {
+            self.end_visit(ended);
+        }
+        join_all(self.workers.values().map(Worker::release)).await;
     }
 }
 
 impl Drop for Tally {
     fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            // A plain drop would wait for its thread, which async code must not do.
-            runtime.shutdown_background();
+        // Threads may still be counting for it.
+        self.shared.stop.ask();
+    }
+}
+
+/// One visit. Nothing that goes wrong in it goes further.
+async fn visit(shared: Arc<Shared>, mut worker: Worker) -> Ended {
+    let (started_at, started) = (shared.time.now(), shared.time.moment());
+    let mut stop = shared.stop.listen();
+    let outcome = tokio::select! {
+        biased;
+        () = stop.asked() => Ok(Err(CountError::Stopped)),
+        outcome = AssertUnwindSafe(worker.visit()).catch_unwind() => outcome,
+    };
+    let contest = worker.contest().clone();
+    let mut is_finished = false;
+    let outcome = match outcome {
+        Ok(Ok(visit)) => {
+            worker.succeeded();
+            match visit {
+                Visit::Nothing => None,
+                Visit::NotHeld => Some(RunOutcome::NotHeld),
+                Visit::Published(counts) => Some(RunOutcome::Published(counts)),
+                Visit::Finished(counts) => {
+                    worker.release().await;
+                    is_finished = true;
+                    Some(RunOutcome::Published(counts))
+                }
+            }
+        }
+        Ok(Err(CountError::Stopped)) => None,
+        Ok(Err(error)) => {
+            worker.failed(Some(&error)).await;
+            report_failure(&contest, &error);
+            Some(RunOutcome::Failed(error.to_string()))
+        }
+        Err(panic) => {
+            worker.failed(None).await;
+            let message = report_panic(Some(&contest), &*panic);
+            Some(RunOutcome::Failed(format!("panicked: {message}")))
+        }
+    };
+    if let Some(outcome) = outcome {
+        let took = shared.time.moment().since(started);
+        let report = RunReport { contest, started_at, took, outcome };
+        let on_run = || (shared.hooks.on_run)(&report);
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(on_run)) {
+            report_panic(Some(&report.contest), &*panic);
         }
     }
+    Ended { worker, is_finished }
 }
 
 fn report_failure(contest: &Slug, error: &CountError) {
     match error {
         CountError::LeaseLost => tracing::info!(%contest, "another worker counts the contest now"),
+        CountError::Changed => tracing::info!(%contest, %error),
         CountError::Store(store::StoreError::Unavailable(_)) => {
             tracing::warn!(%contest, %error, "the count waits for the store");
         }
@@ -193,37 +247,27 @@ fn report_failure(contest: &Slug, error: &CountError) {
     }
 }
 
-fn panic_message(panic: &(dyn Any + Send)) -> &str {
+fn report_panic<'a>(contest: Option<&Slug>, panic: &'a (dyn Any + Send)) -> &'a str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message")
+    let message = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+    let contest = contest.map(tracing::field::display);
+    tracing::error!(contest, message, "the tally panicked; it starts over");
+    message
 }
 
 /// A running tally. Dropping it asks the tally to stop without waiting for it.
 pub struct TallyHandle {
-    stop: Arc<AtomicBool>,
+    stop: Stop,
     thread: Option<JoinHandle<()>>,
 }
 
 impl TallyHandle {
     /// Stops the tally and waits for it: a count that has begun is given up between two batches.
     pub fn stop(mut self) {
-        self.ask();
+        self.stop.ask();
         if let Some(thread) = self.thread.take() {
             // Its panics were caught and logged where they happened.
             let _ = thread.join();
         }
-    }
-
-    fn ask(&self) {
-        self.stop.store(true, Ordering::Release);
-        if let Some(thread) = &self.thread {
-            thread.thread().unpark();
-        }
-    }
-}
-
-impl Drop for TallyHandle {
-    fn drop(&mut self) {
-        self.ask();
     }
 }

@@ -71,7 +71,7 @@ impl Batches {
     pub async fn counted(&self) -> Result<Vec<u64>> {
         let (store, contest) = (Arc::clone(&self.store), self.contest.clone());
         let counting = tokio::task::spawn_blocking(move || {
-            tally::recount(&*store, &contest, None, now(), NonZero::<usize>::MIN, &|_| ())
+            tally::recount(store, &contest, None, now(), NonZero::<usize>::MIN, &|_| ())
         });
         let recount = counting.await?.context("counting")?;
         let votes: Vec<u64> = recount.counts.choices.iter().map(|choice| choice.votes).collect();

@@ -1,17 +1,20 @@
 //! Counting an open contest, up to its final count.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use ballot::{CountsStatus, Policy};
+use ballot::{CountsStatus, NodeClock, Policy};
 use tally::{RunOutcome, TallySettings};
 
-use crate::world::{SECOND, World, at, ballot, contest, slug, votes};
+use crate::world::{RealClock, SECOND, World, at, ballot, contest, slug, votes};
 
 #[test]
 fn the_first_row_comes_with_the_opening_and_counted_through_advances_without_votes() {
     let world = World::new(Policy::One);
-    let mut tally = world.tally("a");
     world.set_clock(at(-0.001));
+    let mut tally = world.tally("a");
     tally.run_once();
     assert!(world.published.lock().is_empty(), "a contest that is not open has no row");
 
@@ -35,7 +38,7 @@ fn allowed_skew_is_taken_off() {
     let world = World::new(Policy::One);
     let settings =
         TallySettings { clock_skew: Duration::from_millis(1_500), ..TallySettings::for_testing() };
-    world.tally_with(settings, world.clock()).run_once();
+    world.tally_with(settings, world.node()).run_once();
     assert_eq!(world.counts().counted_through, at(-0.5));
 }
 
@@ -128,11 +131,11 @@ fn contests_are_counted_apart() {
 #[test]
 fn what_was_acknowledged_before_counted_through_is_counted() {
     let world = World::new(Policy::One);
-    let clock = tally::Hooks::default().clock;
+    let clock = Arc::new(NodeClock::new(Arc::new(RealClock(Instant::now()))));
     {
         let mut contests = world.contests.0.lock();
         let hours = &mut Arc::make_mut(&mut contests[0].contest).hours;
-        (hours.opens_at, hours.closes_at) = (Some(clock().minus(SECOND)), None);
+        (hours.opens_at, hours.closes_at) = (Some(clock.now().minus(SECOND)), None);
     }
     let mut tally = world.tally_with(TallySettings::for_testing(), clock.clone());
     let acknowledged = parking_lot::Mutex::new(Vec::new());
@@ -142,10 +145,10 @@ fn what_was_acknowledged_before_counted_through_is_counted() {
             scope.spawn(move || {
                 for n in 0..400 {
                     let voter = intake << 32 | n;
-                    let created_at = clock();
+                    let created_at = clock.stamp().recorded_at;
                     let cast = ballot(voter, voter, created_at, 0);
                     world.store.put(world.batch(created_at, &[cast]));
-                    acknowledged.lock().push(clock());
+                    acknowledged.lock().push(clock.now());
                 }
             });
         }
@@ -171,7 +174,7 @@ fn it_runs_on_its_schedule_until_it_is_stopped() {
     world.put(&[ballot(1, 1, at(0.5), 0)]);
     let schedule = "* * * * * *".parse().unwrap();
     let settings = TallySettings { schedule, ..TallySettings::for_testing() };
-    let handle = world.tally_with(settings, world.clock()).spawn().unwrap();
+    let handle = world.tally_with(settings, world.node()).spawn();
     for _ in 0..6_000 {
         if world.published.lock().len() >= 2 {
             break;

@@ -6,6 +6,7 @@
 mod memory;
 mod world;
 
+mod apart;
 mod certifying;
 mod counting;
 mod failing;

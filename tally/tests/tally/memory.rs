@@ -1,6 +1,6 @@
 //! Both store contracts in memory, and faults to order.
 
-use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc};
+use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc, time::Duration};
 
 use ballot::{Batch, BatchId, Bucket, Shard, Slug};
 use bytes::Bytes;
@@ -21,6 +21,8 @@ pub(crate) struct MemoryStore {
     pub(crate) before_swap: Mutex<Option<(&'static str, Hook)>>,
     /// The next swap of a document whose key starts like this is done, and says it was not.
     pub(crate) lose_reply: Mutex<Option<&'static str>>,
+    /// Reading a batch of this contest takes so long.
+    pub(crate) slow: Mutex<Option<(&'static str, Duration)>>,
     /// Everything fails.
     pub(crate) away: Mutex<bool>,
 }
@@ -74,7 +76,13 @@ impl BallotStore for MemoryStore {
             Ok(()) => self.batches.lock().values().filter(in_range).cloned().map(Ok).collect(),
             Err(error) => vec![Err(error)],
         };
-        stream::iter(found).boxed()
+        let delay = self.slow.lock().filter(|(slow, _)| contest.as_str() == *slow);
+        let Some((_, delay)) = delay else { return stream::iter(found).boxed() };
+        let slowly = stream::iter(found).then(move |batch| async move {
+            tokio::time::sleep(delay).await;
+            batch
+        });
+        slowly.boxed()
     }
 }
 
@@ -131,7 +139,14 @@ impl ControlStore for MemoryStore {
 pub(crate) struct TestContests(pub(crate) Arc<Mutex<Vec<tally::TallyContest>>>);
 
 impl tally::Contests for TestContests {
-    fn list(&self) -> BoxFuture<'_, Result<Vec<tally::TallyContest>, StoreError>> {
-        async { Ok(self.0.lock().clone()) }.boxed()
+    fn names(&self) -> Result<Vec<Slug>, StoreError> {
+        Ok(self.0.lock().iter().map(|listed| listed.slug.clone()).collect())
+    }
+
+    fn read<'a>(
+        &'a self,
+        contest: &'a Slug,
+    ) -> BoxFuture<'a, Result<Option<tally::TallyContest>, StoreError>> {
+        async { Ok(self.0.lock().iter().find(|listed| listed.slug == *contest).cloned()) }.boxed()
     }
 }

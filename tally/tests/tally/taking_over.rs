@@ -38,7 +38,7 @@ fn late_publish(pause: impl FnOnce(&World, Box<dyn FnOnce() + Send>), first_row:
     // With a second thread it would not be paused whole, and renew its lease.
     let threads = const { NonZero::new(1).unwrap() };
     let settings = TallySettings { holder: "a".into(), threads, ..TallySettings::for_testing() };
-    let (mut a, mut b) = (world.tally_with(settings, world.clock()), world.tally("b"));
+    let (mut a, mut b) = (world.tally_with(settings, world.node()), world.tally("b"));
     world.put(&[ballot(1, 1, at(0.5), 0)]);
     if first_row {
         a.run_once();
@@ -165,7 +165,7 @@ fn a_standby_counts_along_and_takes_over_the_same_numbers() {
         standby: Some(4 * SECOND),
         ..TallySettings::for_testing()
     };
-    let (mut a, mut b) = (world.tally("a"), world.tally_with(standby, world.clock()));
+    let (mut a, mut b) = (world.tally("a"), world.tally_with(standby, world.node()));
     for n in 0..40_u64 {
         world.put(&[ballot(n, n, at(n as f64 + 0.5), (n % 3) as u16)]);
         a.run_once();
@@ -187,10 +187,7 @@ fn a_standby_counts_along_and_takes_over_the_same_numbers() {
 #[test]
 fn a_lease_that_is_not_renewed_ends_whatever_clock_wrote_it() {
     let world = World::new(Policy::One);
-    let ahead = {
-        let clock = world.clock();
-        Arc::new(move || clock().plus(20 * SECOND))
-    };
+    let ahead = world.node_ahead(20 * SECOND);
     let settings = TallySettings { holder: "a".into(), ..TallySettings::for_testing() };
     let (mut a, mut b) = (world.tally_with(settings, ahead), world.tally("b"));
     world.put(&[ballot(1, 1, at(0.5), 0)]);

@@ -11,9 +11,10 @@ use std::{
 };
 
 use ballot::{
-    Ballot, BallotId, ChannelNumber, ChoiceNumber, Contest, Counts, Destination, Hours, NodeClock,
-    Slug, Timestamp, Voter,
+    Ballot, BallotId, ChannelNumber, ChoiceNumber, Clock, Contest, Counts, Destination, Hours,
+    Moment, NodeClock, Slug, Timestamp, Voter,
 };
+use futures_core::future::BoxFuture;
 use intake::{Gatherer, Intake, IntakeSettings, Observer};
 use landslide::machine::{SystemClock, SystemEntropy};
 use store::{EmbeddedSettings, EmbeddedStore, FaultSettings, FaultyStore, StoreError};
@@ -33,14 +34,26 @@ impl Observer for Silent {
 struct One(TallyContest);
 
 impl tally::Contests for One {
-    fn list(&self) -> futures_core::future::BoxFuture<'_, Result<Vec<TallyContest>, StoreError>> {
-        Box::pin(std::future::ready(Ok(vec![self.0.clone()])))
+    fn names(&self) -> Result<Vec<Slug>, StoreError> {
+        Ok(vec![self.0.slug.clone()])
+    }
+
+    fn read<'a>(&'a self, _: &'a Slug) -> BoxFuture<'a, Result<Option<TallyContest>, StoreError>> {
+        Box::pin(std::future::ready(Ok(Some(self.0.clone()))))
     }
 }
 
-fn moment() -> ballot::Moment {
-    use ballot::Clock as _;
-    SystemClock.moment()
+/// This machine's clock, ahead by some seconds: they have passed for the tally.
+struct Ahead(Arc<AtomicU64>);
+
+impl Clock for Ahead {
+    fn wall(&self) -> Timestamp {
+        SystemClock.wall().plus(Duration::from_secs(self.0.load(Ordering::SeqCst)))
+    }
+
+    fn moment(&self) -> Moment {
+        SystemClock.moment().plus(Duration::from_secs(self.0.load(Ordering::SeqCst)))
+    }
 }
 
 const VOTERS: u64 = 3_000;
@@ -62,7 +75,7 @@ async fn vote(gatherer: Arc<Gatherer>, to: Destination, n: u64, choice: u16) {
             channel: ChannelNumber::WEB,
             recorded_at: now(),
         };
-        let ticket = gatherer.submit(&to, ballot, moment());
+        let ticket = gatherer.submit(&to, ballot, SystemClock.moment());
         let acknowledged = match ticket {
             Ok(ticket) => ticket.await.is_ok(),
             Err(_) => false,
@@ -96,19 +109,16 @@ fn acknowledged_is_counted_once_over_a_store_that_fails() {
     // Once everybody has voted the tally's clock jumps past the close, and then over the pauses
     // that a tally makes after a failure.
     let ahead = Arc::new(AtomicU64::new(0));
-    let seconds = Arc::clone(&ahead);
-    let tally_clock =
-        move || -> Timestamp { now().plus(Duration::from_secs(seconds.load(Ordering::SeqCst))) };
-    let hooks = Hooks { clock: Arc::new(tally_clock), ..Hooks::default() };
-    let settings = TallySettings::for_testing();
+    let clock = NodeClock::new(Arc::new(Ahead(Arc::clone(&ahead))));
     let mut tally = Tally::new(
         Arc::clone(&store) as _,
         Arc::clone(&store) as _,
         Arc::new(One(listed)),
-        settings,
-        hooks,
-    )
-    .unwrap();
+        Arc::new(clock),
+        TallySettings::for_testing(),
+        Hooks::default(),
+    );
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let voters = std::thread::spawn({
         let store = Arc::clone(&store);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -137,15 +147,14 @@ fn acknowledged_is_counted_once_over_a_store_that_fails() {
         }
     });
     while !voters.is_finished() {
-        tally.run_once();
+        runtime.block_on(tally.run_once());
         std::thread::sleep(Duration::from_millis(20));
     }
     voters.join().unwrap();
     assert!(Hours { opens_at: Some(opens_at), closes_at: Some(closes_at) }.contain(now()));
     ahead.store(3_600, Ordering::SeqCst);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let counts = (0..300).find_map(|_| {
-        tally.run_once();
+        runtime.block_on(tally.run_once());
         ahead.fetch_add(60, Ordering::SeqCst);
         let counts = runtime.block_on(load_counts(&**store.inner(), &slug)).unwrap();
         counts.filter(|counts: &Counts| counts.status == ballot::CountsStatus::Final)
