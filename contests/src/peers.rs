@@ -211,6 +211,12 @@ impl Peers {
         self.strays.load(Ordering::Relaxed)
     }
 
+    /// Whether this node must not count: its clock strays from those by which others take ballots.
+    /// Where one process is all there is, what it stamps and counts by is the same floor.
+    pub fn may_not_count(&self) -> bool {
+        self.control.is_some() && self.clock_strays()
+    }
+
     /// How long ago this node last wrote its heartbeat and read the others'; zero where one process is
     /// all there is.
     pub fn age(&self) -> Duration {

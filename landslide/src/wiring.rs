@@ -379,7 +379,7 @@ impl tally::Contests for Counted {
 impl Counted {
     /// A clock that is ahead would make a count final while others take ballots.
     fn check_clock(&self) -> Result<(), StoreError> {
-        if self.0.peers.clock_strays() {
+        if self.0.peers.may_not_count() {
             return Err(StoreError::Unavailable("this node's clock strays".into()));
         }
         Ok(())
