@@ -6,7 +6,7 @@ use ballot::{
     Admission, Contest, Hours, InvalidDefinition, Moment, Phase, Slug, Timestamp, limits,
     random_bytes,
 };
-use store::{StoreError, Version};
+use store::{Read, StoreError, Version};
 
 use crate::{
     contests::Contests,
@@ -125,7 +125,7 @@ impl Contests {
             if self.stored(slug).await?.is_none() {
                 return Err(ContestError::NotFound);
             }
-            let stored = self.control.get(&path).await?;
+            let stored = self.control.get(&path, Read::Serial).await?;
             let version = stored.as_ref().map_or(Version::NONE, |document| document.version);
             let mut document: ChannelsDocument = match &stored {
                 Some(document) => parse(slug, &document.body)?,
@@ -182,7 +182,7 @@ impl Contests {
     }
 
     async fn stored(&self, slug: &Slug) -> Result<Option<Stored>, StoreError> {
-        let Some(stored) = self.control.get(&key("contest", slug)).await? else {
+        let Some(stored) = self.control.get(&key("contest", slug), Read::Serial).await? else {
             return Ok(None);
         };
         let document: ContestDocument = parse(slug, &stored.body)?;

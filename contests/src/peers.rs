@@ -16,7 +16,7 @@ use ballot::{
 };
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
-use store::{ControlStore, Document, StoreError, Version};
+use store::{ControlStore, Document, Read, StoreError, Version};
 
 use crate::clocks::{Beat, Clocks};
 
@@ -311,7 +311,7 @@ impl Peers {
         let known = self.seen.lock().version.take();
         let expected = match known {
             Some(version) => version,
-            None => match control.get(&key).await? {
+            None => match control.get(&key, Read::Serial).await? {
                 None => Version::NONE,
                 Some(document) => {
                     self.warn_of_namesake(&document);
@@ -349,7 +349,7 @@ impl Peers {
     /// Reads all heartbeats and notes what they say of the clocks.
     async fn read(&self) -> Result<Vec<(String, Version, Heartbeat)>, StoreError> {
         let Some(control) = &self.control else { return Ok(Vec::new()) };
-        let documents = control.peek_all("node/").await?;
+        let documents = control.list("node/", Read::Quorum).await?;
         let (read_at, now) = (self.clock.wall(), self.clock.moment());
         let mut all = Vec::with_capacity(documents.len());
         for (key, document) in documents {

@@ -9,7 +9,7 @@ use std::{
 
 use ballot::{Contest, ContestKey, Counts, CountsStatus, Hours, Moment, Phase, Slug};
 use futures_util::{StreamExt, stream};
-use store::{Document, StoreError, Version};
+use store::{Document, Read, StoreError, Version};
 use tokio::sync::MutexGuard;
 
 use crate::{
@@ -55,11 +55,11 @@ impl Contests {
     /// whoever counts by it. Waits for nothing but this contest's documents, and changes nothing that is
     /// known here.
     pub async fn read(&self, slug: &Slug) -> Result<Option<(Contest, Vec<Slug>)>, StoreError> {
-        let Some(document) = self.control.get(&key("contest", slug)).await? else {
+        let Some(document) = self.control.get(&key("contest", slug), Read::Serial).await? else {
             return Ok(None);
         };
         let contest = parse::<ContestDocument>(slug, &document.body)?.contest(slug)?;
-        let channels = match self.control.peek(&key("channels", slug)).await? {
+        let channels = match self.control.get(&key("channels", slug), Read::Quorum).await? {
             Some(document) => parse::<ChannelsDocument>(slug, &document.body)?.channels,
             None => Vec::new(),
         };
@@ -82,8 +82,8 @@ impl Contests {
         let began = self.clock.moment();
         **tried_at = began;
         self.settle_doubts().await;
-        let channels = self.control.peek_all("channels/").await?.into_iter().collect();
-        let documents = self.control.peek_all("contest/").await?;
+        let channels = self.control.list("channels/", Read::Quorum).await?.into_iter().collect();
+        let documents = self.control.list("contest/", Read::Quorum).await?;
         let reading = Reading { began, known: self.snapshot.load_full(), channels };
         let read = documents.into_iter().filter_map(|(path, document)| {
             // Nobody could ask for a contest of such a name.
@@ -153,13 +153,13 @@ impl Contests {
             let age = reading.began.since(live.settled_at());
             let (hours, margin) = (live.contest.hours, self.pace.close_margin);
             !live.is_restricted()
-                && settled::may_peek(slug, hours, age, self.clock.now(), margin)
+                && settled::is_a_look_enough(slug, hours, age, self.clock.now(), margin)
                 // What else is under way with a changed one may harm more now than it could before.
                 && live.etag() == Etag(looked.version)
         });
         let (document, settled_at) = match unchanged {
             Some(live) => (looked, live.settled_at()),
-            None => match self.control.get(&key("contest", slug)).await? {
+            None => match self.control.get(&key("contest", slug), Read::Serial).await? {
                 Some(document) => (document, reading.began),
                 None => return Ok(None),
             },
@@ -185,7 +185,7 @@ impl Contests {
         document: &Document,
         channels: Option<&Document>,
     ) -> Result<LiveContest, StoreError> {
-        let key_document = self.control.get(&key("key", slug)).await?;
+        let key_document = self.control.get(&key("key", slug), Read::Serial).await?;
         let key_document = key_document.ok_or_else(|| corrupt(slug, "its key is missing"))?;
         let stored: KeyDocument = parse(slug, &key_document.body)?;
         let contest = parse::<ContestDocument>(slug, &document.body)?.contest(slug)?;
@@ -208,7 +208,7 @@ impl Contests {
         if live.is_final() || live.contest.hours.phase(self.clock.now()) == Phase::Draft {
             return Ok(());
         }
-        let row = self.control.peek(&Counts::document_key(&live.slug)).await?;
+        let row = self.control.get(&Counts::document_key(&live.slug), Read::Quorum).await?;
         // A row that cannot be read is the tally's to report.
         let counted: Option<CountedSoFar> =
             row.and_then(|row| serde_json::from_slice(&row.body).ok());

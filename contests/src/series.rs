@@ -17,7 +17,7 @@ use std::{
 
 use ballot::{BallotCounts, Counts, CountsStatus, Slug, Timestamp};
 use serde::{Deserialize, Serialize};
-use store::{ControlStore, StoreError, Version};
+use store::{ControlStore, Read, StoreError, Version};
 use tokio::sync::mpsc;
 
 /// One resolution.
@@ -222,7 +222,7 @@ impl Writer {
 
     async fn read(&self, key: &str, stretch: i64) -> Result<Open, StoreError> {
         let empty = || Part { stretch, ..Part::default() };
-        let Some(document) = self.control.get(key).await? else {
+        let Some(document) = self.control.get(key, Read::Serial).await? else {
             return Ok(Open { version: Version::NONE, part: empty() });
         };
         let part = Part::read(&document.body).filter(|part| part.stretch >= stretch);
@@ -236,7 +236,7 @@ fn key(contest: &Slug, ring: usize, stretch: i64) -> String {
 
 /// The series of a contest, from all its rings.
 pub async fn load(control: &dyn ControlStore, contest: &Slug) -> Result<Series, StoreError> {
-    let documents = control.peek_all(&format!("series/{contest}/")).await?;
+    let documents = control.list(&format!("series/{contest}/"), Read::Quorum).await?;
     // One that another version wrote otherwise says nothing to this one.
     let parts = documents.iter().filter_map(|(_, document)| Part::read(&document.body));
     Ok(union(parts))
@@ -351,7 +351,7 @@ mod tests {
         // A day at 30 s each, the rest at a minute.
         assert_eq!(since(24 * 3_600), 24 * 120);
         assert!(times.len() < 30 * 120, "{}", times.len());
-        let documents = control.list("series/tv/").await.unwrap();
+        let documents = control.list("series/tv/", Read::Quorum).await.unwrap();
         let most: i64 = RINGS.iter().map(|ring| ring.parts).sum();
         assert!(documents.len() < most as usize);
         assert!(documents.iter().all(|(_, document)| document.body.len() <= PART_BYTES_MAX));

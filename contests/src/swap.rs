@@ -7,7 +7,7 @@
 
 use ballot::{Moment, Slug};
 use bytes::Bytes;
-use store::{StoreError, Version};
+use store::{Read, StoreError, Version};
 
 use crate::{
     contests::Contests,
@@ -72,7 +72,7 @@ impl Contests {
         expected: Version,
         body: Option<&Bytes>,
     ) -> Result<Settled, StoreError> {
-        let settled = match self.control.get(path).await? {
+        let settled = match self.control.get(path, Read::Serial).await? {
             Some(document) if document.version == expected => {
                 match self.control.compare_and_swap(path, expected, document.body).await {
                     Ok(_) => Settled::Voided,

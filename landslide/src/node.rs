@@ -12,7 +12,7 @@ use std::{
 use ballot::{Counts, NodeClock, Slug};
 use intake::Intake;
 use parking_lot::Mutex;
-use store::{ControlStore, StoreError, Version};
+use store::{ControlStore, Read, StoreError, Version};
 
 use contests::{Contests, Peers};
 
@@ -77,7 +77,7 @@ impl Node {
     /// The contest's counts row, as the tally left it. On a cluster it is read for all who ask
     /// within [`SeenCounts`]' time.
     pub(crate) async fn counts(&self, slug: &Slug) -> Result<Option<Arc<Counts>>, Problem> {
-        let load = || tally::peek_counts(&*self.control, slug);
+        let load = || tally::load_counts(&*self.control, slug, Read::Quorum);
         self.seen_counts.get(slug, load).await.map_err(|error| store_error(&error))
     }
 

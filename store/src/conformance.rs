@@ -22,7 +22,7 @@ pub use control::*;
 use futures_core::stream::BoxStream;
 use futures_util::StreamExt;
 
-use crate::{BallotStore, ControlStore, Document, StoreError, Version};
+use crate::{BallotStore, ControlStore, Document, Read, StoreError, Version};
 
 /// A backend under test.
 pub trait Backend: Send + Sync {
@@ -56,7 +56,13 @@ macro_rules! conformance_tests {
             documents_are_listed_in_order,
             concurrent_swaps_lose_none,
             bad_documents_are_invalid,
+            a_removed_document_is_gone,
+            a_delete_that_conflicts_removes_nothing,
+            the_next_life_goes_on_with_larger_versions,
+            of_a_delete_and_a_swap_one_happens,
+            a_delete_without_a_reply_is_done_or_is_not,
             opened_again_nothing_is_missing,
+            opened_again_what_was_removed_stays_so,
         );
     };
     (@each $backend:expr; $($test:ident),* $(,)?) => {
@@ -176,15 +182,23 @@ async fn scan_all(store: &impl BallotStore, contest: &Slug) -> Vec<Batch> {
     batches
 }
 
-async fn get(store: &impl ControlStore, key: &str) -> Option<Document> {
+/// What a read gives, past errors that mean nothing.
+async fn patiently<T, F>(read: impl Fn() -> F) -> T
+where
+    F: Future<Output = Result<T, StoreError>>,
+{
     for _ in 0..TRIES_MAX {
-        match store.get(key).await {
-            Ok(document) => return document,
+        match read().await {
+            Ok(read) => return read,
             Err(StoreError::Unavailable(_)) => pause().await,
             Err(error) => panic!("{error}"),
         }
     }
     panic!("the store stays away");
+}
+
+async fn get(store: &impl ControlStore, key: &str) -> Option<Document> {
+    patiently(|| store.get(key, Read::Serial)).await
 }
 
 /// Swaps until the outcome is known. The body must be one that nobody else writes.
@@ -211,6 +225,24 @@ async fn swap(
             Some(now) if now.version != expected => return Err(StoreError::Conflict),
             None if expected != Version::NONE => return Err(StoreError::Conflict),
             _ => pause().await,
+        }
+    }
+    panic!("the store stays away");
+}
+
+/// Deletes until the outcome is known. Nobody else may remove the document.
+async fn delete(store: &impl ControlStore, key: &str, expected: Version) -> Result<(), StoreError> {
+    let mut unknown = false;
+    for _ in 0..TRIES_MAX {
+        let Err(error) = store.delete(key, expected).await else { return Ok(()) };
+        unknown |= matches!(error, StoreError::Unavailable(_));
+        if !unknown {
+            return Err(error);
+        }
+        match get(store, key).await {
+            None => return Ok(()),
+            Some(now) if now.version != expected => return Err(StoreError::Conflict),
+            Some(_) => pause().await,
         }
     }
     panic!("the store stays away");

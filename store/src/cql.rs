@@ -9,7 +9,7 @@ mod checks;
 mod control;
 mod coordinators;
 mod error;
-mod known;
+mod remembered;
 mod scan;
 mod schema;
 mod session;
@@ -26,7 +26,7 @@ use ballots::Ballots;
 use control::Control;
 pub use settings::{CqlAuthority, CqlSettings, CqlTls, Replication};
 
-use crate::{BallotStore, ConnectError, ControlStore, Document, StoreError, Version};
+use crate::{BallotStore, ConnectError, ControlStore, Document, Read, StoreError, Version};
 
 /// Longest time for [`CqlStore::connect`]: one node that does not answer is waited for and gone
 /// past.
@@ -36,7 +36,7 @@ const SCHEMA_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Both contracts on a keyspace of a cluster.
 ///
-/// On `Ok` a put or a swap is on a quorum of the replicas, and on their disks unless the operator
+/// On `Ok` a put, a swap or a delete is on a quorum of the replicas, and on their disks unless the operator
 /// has accepted less. Safe to be used from any runtime with time; see [`CqlStore::connect`].
 pub struct CqlStore {
     ballots: Arc<Ballots>,
@@ -109,42 +109,28 @@ impl BallotStore for CqlStore {
         contest: &Slug,
         shard: Shard,
         buckets: RangeInclusive<Bucket>,
-        known: &Arc<HashSet<BatchId>>,
+        already_read: &Arc<HashSet<BatchId>>,
     ) -> BoxStream<'static, Result<Batch, StoreError>> {
-        let known = Arc::clone(known);
-        scan::scan(Arc::clone(&self.ballots), contest.clone(), shard, buckets, known)
+        let already_read = Arc::clone(already_read);
+        scan::scan(Arc::clone(&self.ballots), contest.clone(), shard, buckets, already_read)
     }
 }
 
 impl ControlStore for CqlStore {
-    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Document>, StoreError>> {
-        Box::pin(self.control.get(key))
-    }
-
-    fn peek<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Document>, StoreError>> {
-        Box::pin(self.control.peek(key))
-    }
-
-    fn peek_all<'a>(
+    fn get<'a>(
         &'a self,
-        prefix: &'a str,
-    ) -> BoxFuture<'a, Result<Vec<(String, Document)>, StoreError>> {
-        Box::pin(self.control.peek_all(prefix))
+        key: &'a str,
+        read: Read,
+    ) -> BoxFuture<'a, Result<Option<Document>, StoreError>> {
+        Box::pin(self.control.get(key, read))
     }
 
     fn list<'a>(
         &'a self,
         prefix: &'a str,
+        read: Read,
     ) -> BoxFuture<'a, Result<Vec<(String, Document)>, StoreError>> {
-        Box::pin(self.control.list(prefix))
-    }
-
-    fn list_or_peek<'a>(
-        &'a self,
-        prefix: &'a str,
-        peeks: &'a (dyn Fn(&str) -> bool + Send + Sync),
-    ) -> BoxFuture<'a, Result<Vec<(String, Document)>, StoreError>> {
-        Box::pin(self.control.list_or_peek(prefix, peeks))
+        Box::pin(self.control.list(prefix, read))
     }
 
     fn compare_and_swap<'a>(
@@ -154,5 +140,13 @@ impl ControlStore for CqlStore {
         body: Bytes,
     ) -> BoxFuture<'a, Result<Version, StoreError>> {
         Box::pin(self.control.compare_and_swap(key, expected, body))
+    }
+
+    fn delete<'a>(
+        &'a self,
+        key: &'a str,
+        expected: Version,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(self.control.delete(key, expected))
     }
 }

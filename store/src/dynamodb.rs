@@ -1,6 +1,6 @@
 //! A cluster's store in two tables of DynamoDB: `prefix-ballots` and `prefix-control`.
 //!
-//! On `Ok` a put or a swap is on the disks of several data centres of the region. Reads are
+//! On `Ok` a put, a swap or a delete is on the disks of several data centres of the region. Reads are
 //! strongly consistent. See `docs/decisions/0007-dynamodb-backend.md`.
 
 mod settings;
@@ -25,7 +25,7 @@ use clients::Clients;
 use control::Control;
 pub use settings::DynamoDbSettings;
 
-use crate::{BallotStore, ConnectError, ControlStore, Document, StoreError, Version};
+use crate::{BallotStore, ConnectError, ControlStore, Document, Read, StoreError, Version};
 
 /// Both contracts on DynamoDB. Needs a tokio runtime with time and network.
 ///
@@ -42,7 +42,7 @@ impl DynamoDbStore {
     /// Looks whether the tables are there, and are ours.
     pub async fn connect(settings: &DynamoDbSettings) -> Result<Arc<Self>, ConnectError> {
         let clients = Clients::new(settings).await;
-        schema::check(&clients.patient, settings).await?;
+        schema::check(&clients.retrying, settings).await?;
         Ok(Arc::new(Self {
             ballots: Ballots::new(&clients, settings),
             control: Control::new(&clients, settings),
@@ -79,13 +79,18 @@ impl BallotStore for DynamoDbStore {
 }
 
 impl ControlStore for DynamoDbStore {
-    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Document>, StoreError>> {
+    fn get<'a>(
+        &'a self,
+        key: &'a str,
+        _: Read,
+    ) -> BoxFuture<'a, Result<Option<Document>, StoreError>> {
         Box::pin(self.control.get(key))
     }
 
     fn list<'a>(
         &'a self,
         prefix: &'a str,
+        _: Read,
     ) -> BoxFuture<'a, Result<Vec<(String, Document)>, StoreError>> {
         Box::pin(self.control.list(prefix))
     }
@@ -97,5 +102,13 @@ impl ControlStore for DynamoDbStore {
         body: Bytes,
     ) -> BoxFuture<'a, Result<Version, StoreError>> {
         Box::pin(self.control.swap(key, expected, body))
+    }
+
+    fn delete<'a>(
+        &'a self,
+        key: &'a str,
+        expected: Version,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(self.control.delete(key, expected))
     }
 }

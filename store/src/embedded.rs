@@ -36,7 +36,7 @@ pub use folder::OpenError;
 use poison::Poison;
 
 use crate::{
-    BallotStore, ControlStore, Document, StoreError, Version, check_batch, check_document,
+    BallotStore, ControlStore, Document, Read, StoreError, Version, check_batch, check_document,
     planted::Planted,
 };
 
@@ -73,7 +73,7 @@ impl Default for EmbeddedSettings {
 
 /// Both contracts on one folder of this machine.
 ///
-/// On `Ok` a put or a swap is fsynced. Any failed write *poisons* the store: that write and every
+/// On `Ok` a put, a swap or a delete is fsynced. Any failed write *poisons* the store: that write and every
 /// later one are unavailable, and [`EmbeddedStore::poisoned`] resolves; the process should stop.
 /// Opened again, the folder holds all that was acknowledged. Reads go on.
 pub struct EmbeddedStore {
@@ -162,13 +162,18 @@ impl BallotStore for EmbeddedStore {
 }
 
 impl ControlStore for EmbeddedStore {
-    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Document>, StoreError>> {
+    fn get<'a>(
+        &'a self,
+        key: &'a str,
+        _: Read,
+    ) -> BoxFuture<'a, Result<Option<Document>, StoreError>> {
         Box::pin(async move { self.inner.control.read(|keyspace| document::get(keyspace, key)) })
     }
 
     fn list<'a>(
         &'a self,
         prefix: &'a str,
+        _: Read,
     ) -> BoxFuture<'a, Result<Vec<(String, Document)>, StoreError>> {
         Box::pin(
             async move { self.inner.control.read(|keyspace| document::list(keyspace, prefix)) },
@@ -184,6 +189,17 @@ impl ControlStore for EmbeddedStore {
         Box::pin(async move {
             check_document(key, &body)?;
             self.inner.control.swap(key.to_owned(), expected, body).await
+        })
+    }
+
+    fn delete<'a>(
+        &'a self,
+        key: &'a str,
+        expected: Version,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            check_document(key, &[])?;
+            self.inner.control.delete(key.to_owned(), expected).await
         })
     }
 }

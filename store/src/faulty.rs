@@ -9,7 +9,7 @@ use futures_core::{future::BoxFuture, stream::BoxStream};
 use futures_util::{FutureExt, StreamExt, stream};
 use parking_lot::Mutex;
 
-use crate::{BallotStore, ControlStore, Document, StoreError, Version};
+use crate::{BallotStore, ControlStore, Document, Read, StoreError, Version};
 
 /// How often what goes wrong. Probabilities are from 0 (never) to 1 (always).
 #[derive(Clone, Debug, PartialEq)]
@@ -164,46 +164,29 @@ impl<S: BallotStore> BallotStore for FaultyStore<S> {
         contest: &Slug,
         shard: Shard,
         buckets: RangeInclusive<Bucket>,
-        known: &Arc<HashSet<BatchId>>,
+        already_read: &Arc<HashSet<BatchId>>,
     ) -> BoxStream<'static, Result<Batch, StoreError>> {
-        self.draw().scan(self.store.scan_except(contest, shard, buckets, known))
+        self.draw().scan(self.store.scan_except(contest, shard, buckets, already_read))
     }
 }
 
 impl<S: ControlStore> ControlStore for FaultyStore<S> {
-    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Document>, StoreError>> {
-        let faults = self.draw();
-        faults.read(self.store.get(key)).boxed()
-    }
-
-    fn peek<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Document>, StoreError>> {
-        let faults = self.draw();
-        faults.read(self.store.peek(key)).boxed()
-    }
-
-    fn peek_all<'a>(
+    fn get<'a>(
         &'a self,
-        prefix: &'a str,
-    ) -> BoxFuture<'a, Result<Vec<(String, Document)>, StoreError>> {
+        key: &'a str,
+        read: Read,
+    ) -> BoxFuture<'a, Result<Option<Document>, StoreError>> {
         let faults = self.draw();
-        faults.read(self.store.peek_all(prefix)).boxed()
+        faults.read(self.store.get(key, read)).boxed()
     }
 
     fn list<'a>(
         &'a self,
         prefix: &'a str,
+        read: Read,
     ) -> BoxFuture<'a, Result<Vec<(String, Document)>, StoreError>> {
         let faults = self.draw();
-        faults.read(self.store.list(prefix)).boxed()
-    }
-
-    fn list_or_peek<'a>(
-        &'a self,
-        prefix: &'a str,
-        peeks: &'a (dyn Fn(&str) -> bool + Send + Sync),
-    ) -> BoxFuture<'a, Result<Vec<(String, Document)>, StoreError>> {
-        let faults = self.draw();
-        faults.read(self.store.list_or_peek(prefix, peeks)).boxed()
+        faults.read(self.store.list(prefix, read)).boxed()
     }
 
     fn compare_and_swap<'a>(
@@ -214,6 +197,15 @@ impl<S: ControlStore> ControlStore for FaultyStore<S> {
     ) -> BoxFuture<'a, Result<Version, StoreError>> {
         let faults = self.draw();
         faults.write(self.store.compare_and_swap(key, expected, body)).boxed()
+    }
+
+    fn delete<'a>(
+        &'a self,
+        key: &'a str,
+        expected: Version,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        let faults = self.draw();
+        faults.write(self.store.delete(key, expected)).boxed()
     }
 }
 

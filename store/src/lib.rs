@@ -50,74 +50,80 @@ pub trait BallotStore: Send + Sync + 'static {
         buckets: std::ops::RangeInclusive<Bucket>,
     ) -> BoxStream<'static, Result<Batch, StoreError>>;
 
-    /// The same, but batches in `known` may be left out, and are where that is less work: for a
+    /// The same, but batches in `already_read` may be left out, and are where that is less work: for a
     /// caller that reads the same buckets again and again for what is new in them.
     fn scan_except(
         &self,
         contest: &Slug,
         shard: Shard,
         buckets: std::ops::RangeInclusive<Bucket>,
-        known: &Arc<HashSet<BatchId>>,
+        already_read: &Arc<HashSet<BatchId>>,
     ) -> BoxStream<'static, Result<Batch, StoreError>> {
-        let _ = known;
+        let _ = already_read;
         self.scan(contest, shard, buckets)
     }
 }
 
-/// Control documents: small, consistent. Every operation is linearizable.
+/// Control documents: small, consistent. Every change is linearizable; a read says how it reads.
 ///
 /// Keys are paths such as `contest/tv-series`: `[a-z0-9._/-]`, 1 to 200 bytes. A document is at
 /// most [`DOCUMENT_BYTES_MAX`].
 pub trait ControlStore: Send + Sync + 'static {
     /// The document, if there is one.
-    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Document>, StoreError>>;
-
-    /// The document as its last acknowledged change left it, or newer. Cheaper than [`Self::get`]
-    /// where many look and one writes; but a change of *unknown* outcome stays unknown: after one,
-    /// and after a [`StoreError::Conflict`], `get` says what it came to.
-    fn peek<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Document>, StoreError>> {
-        self.get(key)
-    }
-
-    /// All documents whose key starts with `prefix`, in the order of their keys, each as
-    /// [`Self::peek`] sees it.
-    fn peek_all<'a>(
+    fn get<'a>(
         &'a self,
-        prefix: &'a str,
-    ) -> BoxFuture<'a, Result<Vec<(String, Document)>, StoreError>> {
-        self.list(prefix)
-    }
+        key: &'a str,
+        read: Read,
+    ) -> BoxFuture<'a, Result<Option<Document>, StoreError>>;
 
-    /// All documents whose key starts with `prefix`, in the order of their keys, each as
-    /// [`Self::get`] sees it.
+    /// All documents whose key starts with `prefix`, in the order of their keys. Not a snapshot:
+    /// each is as [`Self::get`] saw it at some moment of the call. With [`Read::Serial`] this costs a
+    /// cluster a transaction for each document.
     fn list<'a>(
         &'a self,
         prefix: &'a str,
+        read: Read,
     ) -> BoxFuture<'a, Result<Vec<(String, Document)>, StoreError>>;
 
-    /// All documents whose key starts with `prefix`, in the order of their keys: those that `peeks`
-    /// names as [`Self::peek`] sees them, the others as [`Self::get`] does. Where the two cost the
-    /// same, all as `get`.
-    fn list_or_peek<'a>(
-        &'a self,
-        prefix: &'a str,
-        peeks: &'a (dyn Fn(&str) -> bool + Send + Sync),
-    ) -> BoxFuture<'a, Result<Vec<(String, Document)>, StoreError>> {
-        let _ = peeks;
-        self.list(prefix)
-    }
-
     /// Writes the document if its version is still `expected` ([`Version::NONE`]: if there is
-    /// none yet), durably, and returns its new version, which is larger.
+    /// none), durably, and returns its new version, which is larger.
     ///
     /// [`StoreError::Conflict`] means that nothing was written; [`StoreError::Unavailable`] means
-    /// *unknown*: read again before a retry.
+    /// *unknown*: read again, serially, before a retry.
     fn compare_and_swap<'a>(
         &'a self,
         key: &'a str,
         expected: Version,
         body: Bytes,
     ) -> BoxFuture<'a, Result<Version, StoreError>>;
+
+    /// Removes the document if its version is still `expected`, durably.
+    ///
+    /// [`StoreError::Conflict`] means that nothing was removed, also where there is no document;
+    /// [`StoreError::Unavailable`] means *unknown*: read again, serially, before a retry.
+    ///
+    /// A document that is made again under the key goes on where the former ended: its first version
+    /// is larger than all that were there. So a late change of the former life is a conflict, and
+    /// whoever compares versions never takes one life for the other. The embedded store, the one in
+    /// memory and the one on Cassandra or ScyllaDB promise that in every case; DynamoDB does where the
+    /// compare-and-swap that makes the document again was called after the delete had returned.
+    fn delete<'a>(
+        &'a self,
+        key: &'a str,
+        expected: Version,
+    ) -> BoxFuture<'a, Result<(), StoreError>>;
+}
+
+/// How documents are read. The backends for which one costs what the other does make no difference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Read {
+    /// As they are: linearizable. Of a change whose outcome nobody knows such a read says what it came
+    /// to, for good. For whoever changes the document next.
+    Serial,
+    /// As the last acknowledged change left them, or newer. Cheaper where many look and one writes; but
+    /// a change of *unknown* outcome stays unknown: after one, and after a [`StoreError::Conflict`],
+    /// read serially.
+    Quorum,
 }
 
 /// Bytes of a control document, at most: a contest of 1,000 choices whose titles are 200
@@ -161,13 +167,21 @@ pub struct Document {
     pub body: Bytes,
 }
 
-/// A document's version: 1 for its first, then growing.
+/// A document's version: 1 for the first ever under its key, then growing, also through a
+/// [`ControlStore::delete`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version(pub u64);
 
 impl Version {
     /// The version of a document that does not exist.
     pub const NONE: Self = Self(0);
+
+    /// The version that follows.
+    #[cfg(any(feature = "cql", feature = "dynamodb"))]
+    fn next(self) -> Result<Self, StoreError> {
+        // There is no document of the last: none has been written so often.
+        self.0.checked_add(1).map(Self).ok_or(StoreError::Conflict)
+    }
 }
 
 /// Why a cluster's store could not be opened, by what the operator must do.
@@ -194,7 +208,7 @@ pub enum StoreError {
     /// Retry: the store is away, overloaded or slow. A write may or may not have happened.
     #[error("the store is unavailable: {0}")]
     Unavailable(Arc<str>),
-    /// Read again: somebody else wrote the document first. Nothing was written.
+    /// Read again: somebody else wrote or removed the document first. Nothing was written.
     #[error("somebody else wrote first")]
     Conflict,
     /// Fix the input: it can never be stored. Nothing was written.

@@ -6,7 +6,7 @@
 use ballot::{BatchId, BatchSet, Slug};
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use store::{ControlStore, StoreError, Version};
+use store::{ControlStore, Read, StoreError, Version};
 
 use crate::{CountError, lease::Lease};
 
@@ -70,7 +70,7 @@ pub async fn load_batch_set(
     let mut ids = Vec::new();
     for part in 0..set.batches.div_ceil(PART_IDS as u64) as usize {
         let key = key(contest, set, part);
-        let Some(document) = control.get(&key).await? else {
+        let Some(document) = control.get(&key, Read::Serial).await? else {
             return Err(BatchSetError::Damaged(format!("{key} is missing")));
         };
         ids.extend(unpack(&document.body));

@@ -2,7 +2,7 @@
 
 use ballot::{Counts, CountsStatus, Slug};
 use bytes::Bytes;
-use store::{ControlStore, StoreError};
+use store::{ControlStore, Read, StoreError};
 
 use crate::{BatchSetError, load_batch_set, publish};
 
@@ -20,28 +20,21 @@ pub enum CertifyError {
     Store(#[from] StoreError),
 }
 
-/// The counts row of a contest, as the tally left it; `None` before its first.
+/// The counts row of a contest, as the tally left it; `None` before its first. For those who look on
+/// [`Read::Quorum`] is enough.
 pub async fn load_counts(
     control: &dyn ControlStore,
     contest: &Slug,
+    read: Read,
 ) -> Result<Option<Counts>, StoreError> {
     let key = publish::key(contest);
-    control.get(&key).await?.map(|document| publish::read(&key, &document)).transpose()
-}
-
-/// The same for those who look on: see [`ControlStore::peek`].
-pub async fn peek_counts(
-    control: &dyn ControlStore,
-    contest: &Slug,
-) -> Result<Option<Counts>, StoreError> {
-    let key = publish::key(contest);
-    control.peek(&key).await?.map(|document| publish::read(&key, &document)).transpose()
+    control.get(&key, read).await?.map(|document| publish::read(&key, &document)).transpose()
 }
 
 /// Makes a final count certified, and returns the row. Of a certified one, only returns it.
 pub async fn certify(control: &dyn ControlStore, contest: &Slug) -> Result<Counts, CertifyError> {
     let key = publish::key(contest);
-    let document = control.get(&key).await?.ok_or(CertifyError::NotFinal)?;
+    let document = control.get(&key, Read::Serial).await?.ok_or(CertifyError::NotFinal)?;
     let counts = publish::read(&key, &document)?;
     let set = match (counts.status, &counts.batch_set) {
         (CountsStatus::Certified, _) => return Ok(counts),
@@ -56,7 +49,7 @@ pub async fn certify(control: &dyn ControlStore, contest: &Slug) -> Result<Count
     match control.compare_and_swap(&key, document.version, body).await {
         Ok(_) => Ok(certified),
         // Nothing but a certification follows a final row: somebody else's came first.
-        Err(StoreError::Conflict) => match load_counts(control, contest).await? {
+        Err(StoreError::Conflict) => match load_counts(control, contest, Read::Serial).await? {
             Some(counts) if counts.status == CountsStatus::Certified => Ok(counts),
             _ => Err(CertifyError::Store(StoreError::Conflict)),
         },

@@ -12,7 +12,7 @@ use std::{sync::Arc, time::Duration};
 
 use ballot::{Moment, Slug, Timestamp, timing::SCHEDULE_JITTER};
 use serde::{Deserialize, Serialize};
-use store::{ControlStore, StoreError, Version};
+use store::{ControlStore, Read, StoreError, Version};
 use tokio::sync::Mutex;
 
 use crate::{CountError, TallySettings, time::TallyTime};
@@ -122,7 +122,7 @@ impl Lease {
             return self.write(view, version, generation, Grant::Kept).await;
         }
         // Looked at again and again while another renews it; the swap is what decides.
-        let Some(document) = self.control.peek(&self.key).await? else {
+        let Some(document) = self.control.get(&self.key, Read::Quorum).await? else {
             return self.write(view, Version::NONE, 1, Grant::New).await;
         };
         let lease = read(&self.key, &document.body)?;
@@ -199,7 +199,7 @@ pub async fn load_lease(
     contest: &Slug,
 ) -> Result<Option<LeaseHolder>, StoreError> {
     let key = format!("lease/{contest}");
-    let Some(document) = control.peek(&key).await? else { return Ok(None) };
+    let Some(document) = control.get(&key, Read::Quorum).await? else { return Ok(None) };
     let LeaseDocument { holder, generation, expires_at } = read(&key, &document.body)?;
     Ok(Some(LeaseHolder { holder, generation, expires_at }))
 }

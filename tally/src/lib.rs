@@ -47,7 +47,7 @@ mod batch_set;
 pub use batch_set::{BatchSetError, load_batch_set};
 
 mod certify;
-pub use certify::{CertifyError, certify, load_counts, peek_counts};
+pub use certify::{CertifyError, certify, load_counts};
 
 mod recount;
 pub use recount::{Compared, Difference, Published, Recount, recount};

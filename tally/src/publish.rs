@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ballot::{Counts, CountsStatus, Slug, Timestamp};
 use bytes::Bytes;
-use store::{ControlStore, Document, StoreError, Version};
+use store::{ControlStore, Document, Read, StoreError, Version};
 
 /// A worker's hold on a counts row. Every write needs the version that the last one left, so
 /// after another worker has claimed the row, no write of this one succeeds.
@@ -33,7 +33,7 @@ impl CountsRow {
         contest: &Slug,
     ) -> Result<Claim, StoreError> {
         let key = key(contest);
-        let Some(document) = control.get(&key).await? else {
+        let Some(document) = control.get(&key, Read::Serial).await? else {
             let (version, counted_through) = (Version::NONE, Timestamp::default());
             let row = Self { control, key, version, generation: 0, counted_through };
             return Ok(Claim::Claimed(row));

@@ -4,7 +4,7 @@ use std::{num::NonZero, sync::Arc};
 
 use ballot::{BatchId, Bucket, Counts, CountsStatus, Slug, Timestamp, fold::Fold};
 use parking_lot::Mutex;
-use store::{BallotStore, ControlStore};
+use store::{BallotStore, ControlStore, Read};
 
 use crate::{
     BatchSetError, CountError, TallyContest, TallySettings, batch_set, load_batch_set, load_counts,
@@ -29,7 +29,9 @@ impl Published {
         control: &dyn ControlStore,
         contest: &Slug,
     ) -> Result<Option<Self>, BatchSetError> {
-        let Some(counts) = load_counts(control, contest).await? else { return Ok(None) };
+        let Some(counts) = load_counts(control, contest, Read::Serial).await? else {
+            return Ok(None);
+        };
         let batches = match &counts.batch_set {
             Some(set) => Some(load_batch_set(control, contest, set).await?.into()),
             None => None,

@@ -6,7 +6,7 @@ use ballot::{
     BatchId, Bucket, Counts, CountsStatus, Moment, Phase, Slug, Timestamp, fold::Fold,
     timing::COMMIT_DEADLINE,
 };
-use store::{BallotStore, ControlStore, StoreError};
+use store::{BallotStore, ControlStore, Read, StoreError};
 
 use crate::{
     Contests, CountError, Hooks, TallyContest, TallySettings, batch_set,
@@ -162,7 +162,8 @@ impl Worker {
     async fn hold(&mut self) -> Result<Held, StoreError> {
         let control = self.shared.control.clone();
         if self.row.is_none()
-            && let Some(counts) = crate::peek_counts(control.as_ref(), &self.contest).await?
+            && let Some(counts) =
+                crate::load_counts(control.as_ref(), &self.contest, Read::Quorum).await?
             && counts.status >= CountsStatus::Final
         {
             return Ok(Held::Finished(counts));

@@ -6,9 +6,9 @@ use futures_core::future::BoxFuture;
 use parking_lot::Mutex;
 use store::{EmbeddedSettings, EmbeddedStore};
 
-use ballot::{Contest, Hours, Stamp, timing::REFRESH};
+use ballot::{Contest, Hours, Stamp, Timestamp, timing::REFRESH};
 use bytes::Bytes;
-use store::Document;
+use store::{Document, Read};
 
 use crate::test_clock::START;
 
@@ -91,48 +91,31 @@ fn lost() -> StoreError {
 }
 
 impl ControlStore for Session {
-    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Document>, StoreError>> {
+    fn get<'a>(
+        &'a self,
+        key: &'a str,
+        read: Read,
+    ) -> BoxFuture<'a, Result<Option<Document>, StoreError>> {
         Box::pin(async move {
             self.check_alive()?;
-            self.serial_reads.fetch_add(1, Ordering::Relaxed);
-            let half_done = self.cluster.half_done.lock().take_if(|(of, ..)| of == key);
-            self.cluster.carry_out(half_done).await;
-            self.cluster.store.get(key).await
+            if read == Read::Serial {
+                self.serial_reads.fetch_add(1, Ordering::Relaxed);
+                let half_done = self.cluster.half_done.lock().take_if(|(of, ..)| of == key);
+                self.cluster.carry_out(half_done).await;
+            }
+            self.cluster.store.get(key, read).await
         })
-    }
-
-    fn peek<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Document>, StoreError>> {
-        self.cluster.store.get(key)
-    }
-
-    fn peek_all<'a>(
-        &'a self,
-        prefix: &'a str,
-    ) -> BoxFuture<'a, Result<Vec<(String, Document)>, StoreError>> {
-        self.cluster.store.list(prefix)
     }
 
     fn list<'a>(
         &'a self,
         prefix: &'a str,
-    ) -> BoxFuture<'a, Result<Vec<(String, Document)>, StoreError>> {
-        self.list_or_peek(prefix, &|_| false)
-    }
-
-    fn list_or_peek<'a>(
-        &'a self,
-        prefix: &'a str,
-        peeks: &'a (dyn Fn(&str) -> bool + Send + Sync),
+        read: Read,
     ) -> BoxFuture<'a, Result<Vec<(String, Document)>, StoreError>> {
         Box::pin(async move {
             self.check_alive()?;
-            let mut all = self.cluster.store.list(prefix).await?;
-            for (key, document) in &mut all {
-                if !peeks(key) {
-                    *document = self.get(key).await?.unwrap();
-                }
-            }
-            Ok(all)
+            assert_eq!(read, Read::Quorum, "a transaction for each document");
+            self.cluster.store.list(prefix, read).await
         })
     }
 
@@ -158,6 +141,14 @@ impl ControlStore for Session {
             Err(lost())
         })
     }
+
+    fn delete<'a>(
+        &'a self,
+        key: &'a str,
+        expected: Version,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.cluster.store.delete(key, expected)
+    }
 }
 
 fn contest(opened_s: Option<u64>, closed_s: Option<u64>) -> Contest {
@@ -175,7 +166,7 @@ async fn two_nodes() -> (Arc<Cluster>, Arc<Session>, Arc<Contests>, Arc<Session>
     (cluster, here, nodes.0, there, nodes.1)
 }
 
-fn closes_at(node: &Contests) -> Option<ballot::Timestamp> {
+fn closes_at(node: &Contests) -> Option<Timestamp> {
     node.get("tv").unwrap().contest.hours.closes_at
 }
 

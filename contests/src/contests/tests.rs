@@ -3,7 +3,7 @@ use std::sync::atomic::AtomicUsize;
 use ballot::{Contest, ContestKey, Hours, Stamp};
 use bytes::Bytes;
 use futures_core::future::BoxFuture;
-use store::{Document, EmbeddedSettings, EmbeddedStore, Version};
+use store::{Document, EmbeddedSettings, EmbeddedStore, Read, Version};
 
 use super::*;
 use crate::test_clock::{TestClock, TestEntropy};
@@ -22,13 +22,18 @@ struct Slow {
 }
 
 impl ControlStore for Slow {
-    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Document>, StoreError>> {
-        self.store.get(key)
+    fn get<'a>(
+        &'a self,
+        key: &'a str,
+        read: Read,
+    ) -> BoxFuture<'a, Result<Option<Document>, StoreError>> {
+        self.store.get(key, read)
     }
 
     fn list<'a>(
         &'a self,
         prefix: &'a str,
+        read: Read,
     ) -> BoxFuture<'a, Result<Vec<(String, Document)>, StoreError>> {
         Box::pin(async move {
             self.lists.fetch_add(1, Ordering::Relaxed);
@@ -36,7 +41,7 @@ impl ControlStore for Slow {
             if self.is_away.load(Ordering::Relaxed) {
                 return Err(StoreError::Unavailable("away".into()));
             }
-            self.store.list(prefix).await
+            self.store.list(prefix, read).await
         })
     }
 
@@ -47,6 +52,14 @@ impl ControlStore for Slow {
         body: Bytes,
     ) -> BoxFuture<'a, Result<Version, StoreError>> {
         self.store.compare_and_swap(key, expected, body)
+    }
+
+    fn delete<'a>(
+        &'a self,
+        key: &'a str,
+        expected: Version,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.store.delete(key, expected)
     }
 }
 

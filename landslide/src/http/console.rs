@@ -13,6 +13,7 @@ use hyper::{
     http::request::Parts,
 };
 use serde::{Deserialize, Serialize};
+use store::Read;
 use utoipa::ToSchema;
 
 use super::{
@@ -248,7 +249,7 @@ fn unnamed() -> String {
 }
 
 async fn load_audit(worker: &Worker, slug: &Slug) -> Result<Vec<AuditEntry>, Problem> {
-    let documents = worker.node.control.peek_all(&format!("audit/{slug}/")).await;
+    let documents = worker.node.control.list(&format!("audit/{slug}/"), Read::Quorum).await;
     let documents = documents.map_err(|error| store_error(&error))?;
     let first = documents.len().saturating_sub(ACTS_MAX);
     let entries = documents[first..].iter();

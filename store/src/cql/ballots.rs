@@ -10,7 +10,7 @@ use ballot::{Batch, Bucket, Shard, Slug};
 use scylla::{client::session::Session, statement::Consistency::Quorum};
 use uuid::Uuid;
 
-use super::{coordinators::Coordinators, known::Known, scan, session::Request};
+use super::{coordinators::Coordinators, remembered::Remembered, scan, session::Request};
 use crate::{ConnectError, StoreError, check_batch};
 
 /// Longest time for a put: a few tries, at different nodes, fit the intake's commit deadline.
@@ -28,7 +28,7 @@ pub(super) struct Ballots {
     pub(super) scan_some: Request,
     pub(super) scan_buckets: Request,
     /// Buckets that are listed durably, as far as we remember.
-    listed: Known<(Slug, Shard, Bucket)>,
+    listed: Remembered<(Slug, Shard, Bucket)>,
     /// Rows to ask for in the next page of batches, from the size of those before.
     pub(super) rows_a_page: AtomicI32,
 }
@@ -78,7 +78,7 @@ impl Ballots {
                  WHERE contest = ? AND shard = ? AND bucket >= ? AND bucket <= ?"
             ))
             .await?,
-            listed: Known::default(),
+            listed: Remembered::default(),
             rows_a_page: AtomicI32::new(scan::ROWS_MIN),
         })
     }

@@ -1,5 +1,9 @@
 //! Control documents: a partition each, changed by lightweight transactions, and a partition of
 //! their names, since keys that are hashed cannot be listed in their order.
+//!
+//! A document that was removed leaves its row, with its last version below zero and without a body:
+//! made again it goes on from there, and a late transaction of its former life finds its version
+//! gone. Its name is deleted; the times of these writes are versions (see [`Control::put_name`]).
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,7 +21,7 @@ use super::{
     error::{corrupt, unavailable},
     session::Request,
 };
-use crate::{ConnectError, Document, StoreError, Version, check_document};
+use crate::{ConnectError, Document, Read, StoreError, Version, check_document};
 
 /// Longest time for a request: a transaction takes four ways between the nodes.
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -33,9 +37,10 @@ const AFTER_ALL: char = '~';
 /// The requests of a [`crate::ControlStore`].
 pub(super) struct Control {
     session: Arc<Session>,
-    get: Request,
-    peek: Request,
+    read_serial: Request,
+    read_quorum: Request,
     put_name: Request,
+    delete_name: Request,
     names: Request,
     create: Request,
     update: Request,
@@ -55,13 +60,22 @@ impl Control {
             session: Arc::clone(session),
             // A serial read finishes a transaction that its writer left half done, so that what
             // is read once is read ever after.
-            get: prepare(Serial, select.clone()).await?,
+            read_serial: prepare(Serial, select.clone()).await?,
             // A serial read is a transaction too, and holds up its document's writer. This one
             // does not: an acknowledged change is on a quorum, and any other quorum sees it.
-            peek: prepare(Quorum, select).await?,
+            read_quorum: prepare(Quorum, select).await?,
             put_name: prepare(
                 Quorum,
-                format!("INSERT INTO \"{keyspace}\".names (part, key) VALUES (?, ?)"),
+                format!(
+                    "INSERT INTO \"{keyspace}\".names (part, key) VALUES (?, ?) USING TIMESTAMP ?"
+                ),
+            )
+            .await?,
+            delete_name: prepare(
+                Quorum,
+                format!(
+                    "DELETE FROM \"{keyspace}\".names USING TIMESTAMP ? WHERE part = ? AND key = ?"
+                ),
             )
             .await?,
             names: prepare(
@@ -90,51 +104,40 @@ impl Control {
         })
     }
 
-    pub(super) async fn get(&self, key: &str) -> Result<Option<Document>, StoreError> {
-        self.read(&self.get, key).await
-    }
-
-    pub(super) async fn peek(&self, key: &str) -> Result<Option<Document>, StoreError> {
-        self.read(&self.peek, key).await
-    }
-
-    async fn read(&self, how: &Request, key: &str) -> Result<Option<Document>, StoreError> {
+    pub(super) async fn get(&self, key: &str, read: Read) -> Result<Option<Document>, StoreError> {
         // Under a key that cannot be, there is nothing; the cluster would call some an error.
         if check_document(key, &[]).is_err() {
             return Ok(None);
         }
-        let answer = how.execute(&self.session, (key,)).await?;
+        let select = match read {
+            Read::Serial => &self.read_serial,
+            Read::Quorum => &self.read_quorum,
+        };
+        let answer = select.execute(&self.session, (key,)).await?;
         let rows = answer.into_rows_result().map_err(corrupt)?;
-        let row = rows.maybe_first_row::<(i64, Bytes)>();
+        let row = rows.maybe_first_row::<(i64, Option<Bytes>)>();
         let row = row.map_err(|error| corrupt(format!("the document {key}: {error}")))?;
-        let Some((version, body)) = row else { return Ok(None) };
-        match u64::try_from(version) {
-            Ok(version @ 1..) => Ok(Some(Document { version: Version(version), body })),
-            _ => Err(corrupt(format!("the document {key} is of version {version}"))),
+        match row {
+            None => Ok(None),
+            // Also with a body, which a replica may bring back that was away for weeks.
+            Some((version, _)) if version < 0 => Ok(None),
+            Some((version, Some(body))) if version > 0 => {
+                Ok(Some(Document { version: Version(version.unsigned_abs()), body }))
+            }
+            Some((version, _)) => {
+                Err(corrupt(format!("the document {key} is of version {version}")))
+            }
         }
     }
 
-    /// Each document is as it was at some moment of the call; all that were there before it are
-    /// in the list.
-    pub(super) async fn list(&self, prefix: &str) -> Result<Vec<(String, Document)>, StoreError> {
-        self.list_or_peek(prefix, &|_| false).await
-    }
-
-    pub(super) async fn peek_all(
+    /// All documents that were there before the call and still are, are in the list.
+    pub(super) async fn list(
         &self,
         prefix: &str,
-    ) -> Result<Vec<(String, Document)>, StoreError> {
-        self.list_or_peek(prefix, &|_| true).await
-    }
-
-    pub(super) async fn list_or_peek(
-        &self,
-        prefix: &str,
-        peeks: &(dyn Fn(&str) -> bool + Send + Sync),
+        read: Read,
     ) -> Result<Vec<(String, Document)>, StoreError> {
         let documents = stream::iter(self.names(prefix).await?).map(async |key| {
-            let how = if peeks(&key) { &self.peek } else { &self.get };
-            let document = self.read(how, &key).await?;
+            let document = self.get(&key, read).await?;
             Ok::<_, StoreError>(document.map(|document| (key, document)))
         });
         documents
@@ -167,29 +170,97 @@ impl Control {
         body: Bytes,
     ) -> Result<Version, StoreError> {
         check_document(key, &body)?;
-        // No document is of a version that a column cannot hold, or is the last.
-        let next = expected.0.checked_add(1).and_then(|next| i64::try_from(next).ok());
-        let next = next.ok_or(StoreError::Conflict)?;
-        let answer = if expected == Version::NONE {
-            // Before the document, so that one that is there is always listed. A name whose
-            // document never came to be is passed over by a list.
-            self.put_name.execute(&self.session, (NAMES_PART, key)).await?;
-            self.create.execute(&self.session, (key, next, body)).await?
-        } else {
-            self.update.execute(&self.session, (next, body, key, next - 1)).await?
-        };
-        if applied(answer)? { Ok(Version(next as u64)) } else { Err(StoreError::Conflict) }
+        if expected == Version::NONE {
+            return self.create(key, body).await;
+        }
+        let (expected, next) = (column(expected)?, column(expected.next()?)?);
+        self.update(key, expected, next, Some(body)).await
+    }
+
+    async fn create(&self, key: &str, body: Bytes) -> Result<Version, StoreError> {
+        let first = Version::NONE.next()?;
+        self.put_name(key, first).await?;
+        let create = self.create.execute(&self.session, (key, column(first)?, body.clone()));
+        match outcome(create.await?)? {
+            Outcome::Applied => Ok(first),
+            Outcome::Removed(last) => {
+                let first = last.next()?;
+                self.put_name(key, first).await?;
+                self.update(key, -column(last)?, column(first)?, Some(body)).await
+            }
+            Outcome::Refused => Err(StoreError::Conflict),
+        }
+    }
+
+    pub(super) async fn delete(&self, key: &str, expected: Version) -> Result<(), StoreError> {
+        check_document(key, &[])?;
+        if expected == Version::NONE {
+            return Err(StoreError::Conflict);
+        }
+        let last = column(expected)?;
+        self.update(key, last, -last, None).await?;
+        // A name alone is passed over.
+        let deleted = self.delete_name.execute(&self.session, (last, NAMES_PART, key)).await;
+        if let Err(error) = deleted {
+            tracing::warn!(key, %error, "the name of a removed document is left");
+        }
+        Ok(())
+    }
+
+    async fn update(
+        &self,
+        key: &str,
+        expected: i64,
+        next: i64,
+        body: Option<Bytes>,
+    ) -> Result<Version, StoreError> {
+        let update = self.update.execute(&self.session, (next, body, key, expected));
+        match outcome(update.await?)? {
+            Outcome::Applied => Ok(Version(next.unsigned_abs())),
+            Outcome::Removed(_) | Outcome::Refused => Err(StoreError::Conflict),
+        }
+    }
+
+    /// Before the document, so that one that is there is always listed. A name whose document never
+    /// came to be is passed over by a list.
+    ///
+    /// The time of the write is the document's first version, and that of a name's deletion its last:
+    /// so a deletion that comes late, by whatever clock, leaves the name of the next life alone.
+    async fn put_name(&self, key: &str, first: Version) -> Result<(), StoreError> {
+        let values = (NAMES_PART, key, column(first)?);
+        self.put_name.execute(&self.session, values).await.map(|_| ())
     }
 }
 
-/// Whether the transaction was done: the first column, `[applied]`, says so. The others differ
-/// from engine to engine.
-fn applied(answer: QueryResult) -> Result<bool, StoreError> {
-    let unreadable = "the answer to a compare-and-swap cannot be read";
-    let rows = answer.into_rows_result().map_err(|_| unavailable(unreadable))?;
-    let row = rows.first_row::<Row>().map_err(|_| unavailable(unreadable))?;
-    match row.columns.first() {
-        Some(Some(CqlValue::Boolean(applied))) => Ok(*applied),
-        _ => Err(unavailable(unreadable)),
+/// The version as a column holds it. No document is of one that it cannot hold.
+fn column(version: Version) -> Result<i64, StoreError> {
+    i64::try_from(version.0).map_err(|_| StoreError::Conflict)
+}
+
+/// What became of a transaction.
+#[derive(Debug, PartialEq, Eq)]
+enum Outcome {
+    Applied,
+    /// Not applied: the document was removed, and this was its last version.
+    Removed(Version),
+    /// Not applied, for another reason.
+    Refused,
+}
+
+/// The first column, `[applied]`, says whether it was done. Which others there are, and in which
+/// order, differs from engine to engine.
+fn outcome(answer: QueryResult) -> Result<Outcome, StoreError> {
+    let unreadable = || unavailable("the answer to a transaction cannot be read");
+    let rows = answer.into_rows_result().map_err(|_| unreadable())?;
+    let place = rows.column_specs().iter().position(|column| column.name() == "version");
+    let row = rows.first_row::<Row>().map_err(|_| unreadable())?;
+    let version = place.and_then(|place| row.columns.get(place)?.as_ref()?.as_bigint());
+    match (row.columns.first(), version) {
+        (Some(Some(CqlValue::Boolean(true))), _) => Ok(Outcome::Applied),
+        (Some(Some(CqlValue::Boolean(false))), Some(version)) if version < 0 => {
+            Ok(Outcome::Removed(Version(version.unsigned_abs())))
+        }
+        (Some(Some(CqlValue::Boolean(false))), _) => Ok(Outcome::Refused),
+        _ => Err(unreadable()),
     }
 }

@@ -44,13 +44,13 @@ const PAGE_BYTES: usize = 1_000_000;
 /// A page's rows, and where the next one begins, if there may be one.
 type Page = (QueryRowsResult, Option<PagingState>);
 
-/// Streams the batches of one shard whose bucket is in `buckets`, but not those in `known`.
+/// Streams the batches of one shard whose bucket is in `buckets`, but not those in `already_read`.
 pub(super) fn scan(
     ballots: Arc<Ballots>,
     contest: Slug,
     shard: Shard,
     buckets: RangeInclusive<Bucket>,
-    known: Arc<HashSet<BatchId>>,
+    already_read: Arc<HashSet<BatchId>>,
 ) -> BoxStream<'static, Result<Batch, StoreError>> {
     // Past the largest number that a column holds there is nothing.
     let Ok(first) = i64::try_from(buckets.start().0) else { return stream::empty().boxed() };
@@ -58,8 +58,8 @@ pub(super) fn scan(
         return stream::empty().boxed();
     }
     let last = column(*buckets.end());
-    let begun = known.iter().map(BatchId::bucket).collect();
-    let scan = Arc::new(Scan { ballots, contest, shard, known, begun });
+    let begun = already_read.iter().map(BatchId::bucket).collect();
+    let scan = Arc::new(Scan { ballots, contest, shard, already_read, begun });
     let batches = Arc::clone(&scan)
         .buckets(first, last)
         .map_ok(move |bucket| {
@@ -92,7 +92,7 @@ struct Scan {
     contest: Slug,
     shard: Shard,
     /// The batches that the caller has, and the buckets in which they are.
-    known: Arc<HashSet<BatchId>>,
+    already_read: Arc<HashSet<BatchId>>,
     begun: HashSet<Bucket>,
 }
 
@@ -155,8 +155,9 @@ impl Scan {
         })
         .map_ok(move |rows| {
             let mut ids = read(&rows, |(id,): (Uuid,)| Ok(id));
-            let is_known = |id: &Uuid| self.known.contains(&BatchId::from_bytes(id.into_bytes()));
-            ids.retain(|id| !id.as_ref().is_ok_and(is_known));
+            let is_already_read =
+                |id: &Uuid| self.already_read.contains(&BatchId::from_bytes(id.into_bytes()));
+            ids.retain(|id| !id.as_ref().is_ok_and(is_already_read));
             stream::iter(ids)
         })
         .try_flatten()

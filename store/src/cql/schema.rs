@@ -87,7 +87,7 @@ const TABLES: [(&str, &str, &str); 5] = [
     ),
     (
         "names",
-        "Keys of the control documents, and of some that never came to be",
+        "Keys of the control documents, and of some that are not there",
         "(
     part int,
     key text,

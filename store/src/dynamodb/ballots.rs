@@ -35,8 +35,8 @@ const SCANNING: &str = "the batches were not read";
 
 /// The table of the ballots, as this process sees it.
 pub(super) struct Ballots {
-    once: Client,
-    patient: Client,
+    single_try: Client,
+    retrying: Client,
     table: String,
     /// Entries of the index that this process knows to be durable.
     indexed: Mutex<HashSet<Entry>>,
@@ -48,8 +48,8 @@ type Entry = (Slug, Shard, Bucket);
 impl Ballots {
     pub(super) fn new(clients: &Clients, settings: &DynamoDbSettings) -> Self {
         Self {
-            once: clients.once.clone(),
-            patient: clients.patient.clone(),
+            single_try: clients.single_try.clone(),
+            retrying: clients.retrying.clone(),
             table: settings.ballots_table(),
             indexed: Mutex::default(),
         }
@@ -79,7 +79,7 @@ impl Ballots {
     }
 
     async fn put_item(&self, item: Item) -> Result<(), StoreError> {
-        let put = self.once.put_item().table_name(&self.table).set_item(Some(item));
+        let put = self.single_try.put_item().table_name(&self.table).set_item(Some(item));
         put.send().await.map(drop).map_err(|error| store_error(PUTTING, error))
     }
 
@@ -91,7 +91,7 @@ impl Ballots {
         buckets: RangeInclusive<Bucket>,
     ) -> impl Stream<Item = Result<Batch, StoreError>> + Send + use<> {
         let reader = Reader {
-            client: self.patient.clone(),
+            client: self.retrying.clone(),
             table: self.table.clone(),
             contest: contest.clone(),
             shard,

@@ -35,19 +35,19 @@ const READ_BACKOFF_MAX: Duration = Duration::from_secs(1);
 pub(super) struct Clients {
     /// Each request is sent once. For writes whose outcome the caller must know: a second try
     /// that finds the first one's document would call it a conflict.
-    pub(super) once: Client,
+    pub(super) single_try: Client,
     /// Throttled and failed requests are sent again. For reads, and for writes that nobody sees
     /// yet or any more.
-    pub(super) patient: Client,
+    pub(super) retrying: Client,
 }
 
 impl Clients {
     pub(super) async fn new(settings: &DynamoDbSettings) -> Self {
-        // Credentials are looked for with the patient client's connections.
-        let patient_http = http_client();
+        // Credentials are looked for with the retrying client's connections.
+        let retrying_http = http_client();
         let shared = aws_config::defaults(BehaviorVersion::v2026_01_12())
             .region(Region::new(settings.region.clone()))
-            .http_client(patient_http.clone())
+            .http_client(retrying_http.clone())
             .load()
             .await;
         let client = |http: SharedHttpClient, retries: RetryConfig, timeouts: TimeoutConfig| {
@@ -76,8 +76,8 @@ impl Clients {
             .with_initial_backoff(READ_BACKOFF_MIN)
             .with_max_backoff(READ_BACKOFF_MAX);
         Self {
-            once: client(http_client(), RetryConfig::disabled(), put_timeouts),
-            patient: client(patient_http, retries, read_timeouts),
+            single_try: client(http_client(), RetryConfig::disabled(), put_timeouts),
+            retrying: client(retrying_http, retries, read_timeouts),
         }
     }
 }

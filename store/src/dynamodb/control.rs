@@ -4,6 +4,7 @@
 //! | --- | --- | --- | --- |
 //! | a document | `documents` | its key | `v` version; `b` body, or `w` and `n`: where its parts are |
 //! | a part of a large body | see `parts.rs` | | |
+//! | the last version of a document that was removed | `removed` | its key | `v` |
 //! | the version of the tables | see `schema.rs` | | |
 //!
 //! All documents are in one partition, so that a list under any prefix is one query; its order is
@@ -33,15 +34,19 @@ const READS_MAX: usize = 10;
 /// Large bodies that a list reads at the same time.
 const BODIES_AT_ONCE: usize = 8;
 
+const CONDITION_FAILED: &str = "ConditionalCheckFailedException";
+
 const DOCUMENTS: &str = "documents";
+const REMOVED: &str = "removed";
 const READING: &str = "a document was not read";
 const LISTING: &str = "the documents were not listed";
 const WRITING: &str = "a document was not written";
+const REMOVING: &str = "a document was not removed";
 
 /// The table of the control documents.
 pub(super) struct Control {
-    once: Client,
-    patient: Client,
+    single_try: Client,
+    retrying: Client,
     table: String,
     parts: Parts,
 }
@@ -62,8 +67,8 @@ enum HeadBody {
 impl Control {
     pub(super) fn new(clients: &Clients, settings: &DynamoDbSettings) -> Self {
         Self {
-            once: clients.once.clone(),
-            patient: clients.patient.clone(),
+            single_try: clients.single_try.clone(),
+            retrying: clients.retrying.clone(),
             table: settings.control_table(),
             parts: Parts::new(clients, settings),
         }
@@ -118,7 +123,7 @@ impl Control {
     }
 
     fn client_query(&self) -> aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder {
-        self.patient
+        self.retrying
             .query()
             .table_name(&self.table)
             .consistent_read(true)
@@ -126,7 +131,7 @@ impl Control {
     }
 
     async fn head(&self, key: &str) -> Result<Option<Head>, StoreError> {
-        let get = self.patient.get_item().table_name(&self.table).consistent_read(true);
+        let get = self.retrying.get_item().table_name(&self.table).consistent_read(true);
         let get = get.key(PARTITION, text(DOCUMENTS)).key(SORT, text(key));
         let item = get.send().await.map_err(|error| store_error(READING, error))?.item;
         item.map(|item| read_head(item).map(|(_, head)| head)).transpose()
@@ -148,8 +153,10 @@ impl Control {
         body: Bytes,
     ) -> Result<Version, StoreError> {
         check_document(key, &body)?;
-        // There is no such document: none has been written so often.
-        let next = Version(expected.0.checked_add(1).ok_or(StoreError::Conflict)?);
+        let next = match expected {
+            Version::NONE => self.last_removed(key).await?.next()?,
+            expected => expected.next()?,
+        };
         let body = if body.len() > INLINE_BYTES_MAX {
             HeadBody::Parts(self.parts.write(key, next, &body).await?)
         } else {
@@ -180,7 +187,7 @@ impl Control {
         head: &Head,
     ) -> Result<Item, StoreError> {
         let put = self
-            .once
+            .single_try
             .put_item()
             .table_name(&self.table)
             .set_item(Some(head_item(key, head)))
@@ -194,10 +201,66 @@ impl Control {
         match put.send().await {
             Ok(output) => Ok(output.attributes.unwrap_or_default()),
             // It was sent once, so nothing of ours is what it found.
-            Err(error) if error.code() == Some("ConditionalCheckFailedException") => {
-                Err(StoreError::Conflict)
-            }
+            Err(error) if error.code() == Some(CONDITION_FAILED) => Err(StoreError::Conflict),
             Err(error) => Err(store_error(WRITING, error)),
+        }
+    }
+
+    pub(super) async fn delete(&self, key: &str, expected: Version) -> Result<(), StoreError> {
+        check_document(key, &[])?;
+        if self.head(key).await?.is_none_or(|head| head.version != expected) {
+            return Err(StoreError::Conflict);
+        }
+        // Before the document goes: whoever makes it again goes on from there.
+        self.note_removed(key, expected).await?;
+        let delete = self
+            .single_try
+            .delete_item()
+            .table_name(&self.table)
+            .key(PARTITION, text(DOCUMENTS))
+            .key(SORT, text(key))
+            .condition_expression("v = :expected")
+            .expression_attribute_values(":expected", number(expected.0))
+            .return_values(ReturnValue::AllOld);
+        match delete.send().await {
+            Ok(output) => {
+                if output.attributes.is_some_and(|before| before.contains_key(WRITE)) {
+                    self.parts.sweep(key, expected, None).await;
+                }
+                Ok(())
+            }
+            Err(error) if error.code() == Some(CONDITION_FAILED) => Err(StoreError::Conflict),
+            Err(error) => Err(store_error(REMOVING, error)),
+        }
+    }
+
+    /// The last version of the document that was removed under the key, as far as there was one.
+    async fn last_removed(&self, key: &str) -> Result<Version, StoreError> {
+        let get = self.retrying.get_item().table_name(&self.table).consistent_read(true);
+        let get = get.key(PARTITION, text(REMOVED)).key(SORT, text(key));
+        let item = get.send().await.map_err(|error| store_error(READING, error))?.item;
+        let Some(mut item) = item else { return Ok(Version::NONE) };
+        let version = take_number(&mut item, VERSION).map(Version);
+        version.ok_or_else(|| corrupt(format!("the last version of {key} is no number")))
+    }
+
+    /// Notes it; a larger one stays. What is noted of a document that is not removed after all does
+    /// no harm.
+    async fn note_removed(&self, key: &str, last: Version) -> Result<(), StoreError> {
+        let note = self
+            .retrying
+            .put_item()
+            .table_name(&self.table)
+            .item(PARTITION, text(REMOVED))
+            .item(SORT, text(key))
+            .item(VERSION, number(last.0))
+            .condition_expression("attribute_not_exists(p) OR v < :last")
+            .expression_attribute_values(":last", number(last.0));
+        match note.send().await {
+            Err(error) if error.code() != Some(CONDITION_FAILED) => {
+                Err(store_error(REMOVING, error))
+            }
+            Ok(_) | Err(_) => Ok(()),
         }
     }
 }

@@ -55,7 +55,7 @@ pub(super) struct Parts {
 impl Parts {
     pub(super) fn new(clients: &Clients, settings: &DynamoDbSettings) -> Self {
         Self {
-            client: clients.patient.clone(),
+            client: clients.retrying.clone(),
             table: settings.control_table(),
             cached: Mutex::default(),
         }

@@ -111,7 +111,7 @@ pub(super) fn schema(settings: &DynamoDbSettings) -> String {
 
 /// Makes what is missing, and says what was done.
 pub(super) async fn apply(settings: &DynamoDbSettings) -> Result<Vec<String>, ConnectError> {
-    let client = Clients::new(settings).await.patient;
+    let client = Clients::new(settings).await.retrying;
     let mut done = Vec::new();
     for table in Table::both(settings) {
         let made = create(&client, &table).await?;

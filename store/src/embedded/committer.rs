@@ -22,7 +22,7 @@ use tokio::sync::oneshot;
 
 use super::{
     database::{Database, Kind, describe},
-    document,
+    document::{self, Life},
     poison::Poison,
 };
 use crate::{StoreError, Version, planted::Planted};
@@ -46,6 +46,7 @@ type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 enum Request {
     Put { key: Vec<u8>, value: Bytes, reply: Reply<()> },
     Swap { key: String, expected: Version, body: Bytes, reply: Reply<Version> },
+    Delete { key: String, expected: Version, reply: Reply<()> },
     Flush { reply: Reply<()> },
 }
 
@@ -95,6 +96,10 @@ impl Committer {
         body: Bytes,
     ) -> Result<Version, StoreError> {
         self.submit(|reply| Request::Swap { key, expected, body, reply }).await
+    }
+
+    pub(super) async fn delete(&self, key: String, expected: Version) -> Result<(), StoreError> {
+        self.submit(|reply| Request::Delete { key, expected, reply }).await
     }
 
     pub(super) async fn flush(&self) -> Result<(), StoreError> {
@@ -309,6 +314,7 @@ impl Group {
         self.bytes += match &request {
             Request::Put { key, value, .. } => key.len() + value.len(),
             Request::Swap { key, body, .. } => key.len() + body.len(),
+            Request::Delete { key, .. } => key.len(),
             Request::Flush { .. } => 0,
         };
         self.requests.push(request);
@@ -318,8 +324,8 @@ impl Group {
         let keyspace = database.keyspace();
         let mut write = database.write();
         let mut replies: Vec<Settle> = Vec::with_capacity(self.requests.len());
-        // Documents written earlier in this group, which the database does not show yet.
-        let mut written = HashMap::new();
+        // What this group has made of documents so far, which the database does not show yet.
+        let mut changed: HashMap<String, Life> = HashMap::new();
         for request in self.requests {
             match request {
                 Request::Put { key, value, reply } => {
@@ -327,17 +333,26 @@ impl Group {
                     replies.push(Box::new(move |outcome| drop(reply.send(outcome.clone()))));
                 }
                 Request::Swap { key, expected, body, reply } => {
-                    let current = match written.get(&key) {
-                        Some(version) => Ok(*version),
-                        None => document::version(keyspace, &key),
-                    };
-                    let swapped = current.and_then(|current| document::next(current, expected));
-                    if let Ok(version) = swapped {
-                        write.insert(keyspace, key.as_str(), document::encode(version, &body));
-                        written.insert(key, version);
+                    let life = life(keyspace, &changed, &key);
+                    let swapped = life.and_then(|life| life.swapped(expected));
+                    if let Ok(life) = swapped {
+                        write.insert(keyspace, key.as_str(), life.encode(&body));
+                        changed.insert(key, life);
+                    }
+                    let version = swapped.map(Life::version);
+                    replies.push(Box::new(move |outcome| {
+                        drop(reply.send(outcome.clone().and(version)));
+                    }));
+                }
+                Request::Delete { key, expected, reply } => {
+                    let life = life(keyspace, &changed, &key);
+                    let removed = life.and_then(|life| life.removed(expected));
+                    if let Ok(life) = removed {
+                        write.insert(keyspace, key.as_str(), life.encode(&[]));
+                        changed.insert(key, life);
                     }
                     replies.push(Box::new(move |outcome| {
-                        drop(reply.send(outcome.clone().and(swapped)));
+                        drop(reply.send(outcome.clone().and(removed.map(|_| ()))));
                     }));
                 }
                 Request::Flush { reply } => {
@@ -348,6 +363,14 @@ impl Group {
         }
         (write, replies)
     }
+}
+
+fn life(
+    keyspace: &Keyspace,
+    changed: &HashMap<String, Life>,
+    key: &str,
+) -> Result<Life, StoreError> {
+    changed.get(key).map_or_else(|| document::life(keyspace, key), |life| Ok(*life))
 }
 
 pub(super) fn unavailable(reason: &str) -> StoreError {

@@ -8,7 +8,7 @@ use futures_util::{FutureExt, StreamExt};
 use tempfile::TempDir;
 
 use super::{EmbeddedSettings, EmbeddedStore};
-use crate::{BallotStore, ControlStore, StoreError, Version, planted::Planted};
+use crate::{BallotStore, ControlStore, Read, StoreError, Version, planted::Planted};
 
 const TIME: Timestamp = Timestamp::from_micros(1_795_464_000_000_000);
 
@@ -112,12 +112,12 @@ async fn a_flush_empties_the_journals_and_loses_nothing() {
         assert_eq!(journal_bytes(&dir, "ballots"), 0);
         assert_eq!(journal_bytes(&dir, "control"), 0);
         assert_eq!(stored(&store).await, expected);
-        assert_eq!(store.get("a").await.unwrap().unwrap().body, body);
+        assert_eq!(store.get("a", Read::Serial).await.unwrap().unwrap().body, body);
         assert_eq!(version, Version(round));
     }
     let store = open(&dir, Planted::default());
     assert_eq!(stored(&store).await, expected);
-    assert_eq!(store.get("a").await.unwrap().unwrap().version, Version(3));
+    assert_eq!(store.get("a", Read::Serial).await.unwrap().unwrap().version, Version(3));
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use ballot::{Batch, BatchId, Bucket, Shard, Timestamp};
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
 use scylla::client::session_builder::SessionBuilder;
-use store::{BallotStore, ControlStore, StoreError, Version};
+use store::{BallotStore, ControlStore, Read, StoreError, Version};
 
 use crate::cluster;
 
@@ -160,9 +160,46 @@ async fn a_name_without_its_document_is_not_listed() {
     session.query_unpaged(cql, ()).await.unwrap();
     let body = Bytes::from_static(b"b");
     store.compare_and_swap(&format!("{prefix}/b"), Version::NONE, body).await.unwrap();
-    let listed = store.list(&prefix).await.unwrap();
+    let listed = store.list(&prefix, Read::Serial).await.unwrap();
     let keys: Vec<_> = listed.iter().map(|(key, _)| key.as_str()).collect();
     assert_eq!(keys, [format!("{prefix}/b")]);
-    assert_eq!(store.get("").await.unwrap(), None);
-    assert_eq!(store.get(&"x".repeat(100_000)).await.unwrap(), None);
+    assert_eq!(store.get("", Read::Serial).await.unwrap(), None);
+    assert_eq!(store.get(&"x".repeat(100_000), Read::Serial).await.unwrap(), None);
+}
+
+/// The name of a removed document is deleted, and a deletion that comes late leaves that of the next
+/// life alone.
+#[tokio::test]
+async fn the_name_of_a_removed_document_goes_and_that_of_its_next_life_stays() {
+    let Some(store) = cluster::store().await else { return };
+    let settings = cluster::settings().await.unwrap();
+    let session = SessionBuilder::new().known_nodes(&settings.hosts).build().await.unwrap();
+    let (key, keyspace) = (name("lives"), &settings.keyspace);
+    let count = async |what: &str| {
+        let rows = session.query_unpaged(format!("SELECT key FROM {keyspace}.{what}"), ()).await;
+        rows.unwrap().into_rows_result().unwrap().rows_num()
+    };
+    let names = format!("names WHERE part = 0 AND key = '{key}'");
+    let mut last = Version::NONE;
+    for life in 1..=3_usize {
+        let mut version = Version::NONE;
+        for _ in 0..life {
+            version = store.compare_and_swap(&key, version, "body".into()).await.unwrap();
+        }
+        assert_eq!(version, Version(last.0 + life as u64));
+        // As by a process that was paused after it had removed the former one.
+        let late = format!(
+            "DELETE FROM {keyspace}.names USING TIMESTAMP {} WHERE part = 0 AND key = '{key}'",
+            last.0
+        );
+        session.query_unpaged(late, ()).await.unwrap();
+        for read in [Read::Serial, Read::Quorum] {
+            assert_eq!(store.list(&key, read).await.unwrap().len(), 1, "{read:?}");
+        }
+        assert_eq!(count(&names).await, 1);
+        store.delete(&key, version).await.unwrap();
+        assert_eq!(count(&names).await, 0);
+        last = version;
+    }
+    assert_eq!(count(&format!("documents WHERE key = '{key}'")).await, 1, "its last version");
 }

@@ -16,7 +16,7 @@ use futures_util::TryStreamExt;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use store::{
-    BallotStore, ConnectError, ControlStore, CqlSettings, CqlStore, Version,
+    BallotStore, ConnectError, ControlStore, CqlSettings, CqlStore, Read, Version,
     cql::{CqlAuthority, CqlTls},
 };
 use tokio::net::{TcpListener, TcpStream};
@@ -99,7 +99,9 @@ async fn what_is_stored_by_way_of_tls_is_there() {
     assert!(proxies.through.load(Relaxed) > 0, "nothing came through the proxies");
     drop(store);
     let plain = cluster::store().await.unwrap();
-    assert!(plain.get(&key).await.unwrap().is_some_and(|document| document.body == body));
+    assert!(
+        plain.get(&key, Read::Serial).await.unwrap().is_some_and(|document| document.body == body)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 use store::{
-    ControlStore, DOCUMENT_BYTES_MAX, StoreError, Version,
+    ControlStore, DOCUMENT_BYTES_MAX, Read, StoreError, Version,
     dynamodb::{DynamoDbSettings, DynamoDbStore},
 };
 
@@ -51,7 +51,7 @@ fn largest(byte: u8) -> Bytes {
 async fn swap(store: &DynamoDbStore, key: &str, expected: u64, body: Bytes) {
     loop {
         let outcome = store.compare_and_swap(key, Version(expected), body.clone()).await;
-        let document = store.get(key).await.unwrap();
+        let document = store.get(key, Read::Serial).await.unwrap();
         match outcome {
             Err(StoreError::Unavailable(_)) => {}
             outcome => assert_eq!(outcome.unwrap(), Version(expected + 1)),
@@ -100,18 +100,38 @@ async fn parts_of_writes_that_were_cut_off_are_deleted_by_the_next() {
     at_the_end(Fate::Close);
     let cut_off = store.compare_and_swap(&key, Version::NONE, largest(0)).await;
     assert!(matches!(cut_off, Err(StoreError::Unavailable(_))), "{cut_off:?}");
-    assert_eq!(store.get(&key).await.unwrap(), None);
+    assert_eq!(store.get(&key, Read::Serial).await.unwrap(), None);
     assert_eq!(parts(&settings, &key).await.len(), 3);
 
     at_the_end(Fate::LoseReply);
     let cut_off = store.compare_and_swap(&key, Version::NONE, largest(1)).await;
     assert!(matches!(cut_off, Err(StoreError::Unavailable(_))), "{cut_off:?}");
-    assert!(store.get(&key).await.unwrap().unwrap().body == largest(1));
+    assert!(store.get(&key, Read::Serial).await.unwrap().unwrap().body == largest(1));
     assert_eq!(parts(&settings, &key).await.len(), 6);
 
     at_the_end(Fate::Forward);
     swap(&store, &key, 1, largest(2)).await;
     assert_eq!(parts(&settings, &key).await.len(), 3);
+}
+
+#[tokio::test]
+async fn parts_of_a_document_that_is_removed_are_deleted() {
+    let Some(settings) = server::settings().await else { return };
+    let store = DynamoDbStore::connect(&settings).await.unwrap();
+    let key = server::name("removed");
+    for (life, version) in [1, 2, 3].into_iter().enumerate() {
+        let life = largest(u8::try_from(life).unwrap());
+        while store.get(&key, Read::Serial).await.unwrap().is_none() {
+            let _ = store.compare_and_swap(&key, Version::NONE, life.clone()).await;
+        }
+        let document = store.get(&key, Read::Serial).await.unwrap().unwrap();
+        assert!(document.version == Version(version) && document.body == life);
+        assert_eq!(parts(&settings, &key).await.len(), 3);
+        while store.get(&key, Read::Serial).await.unwrap().is_some() {
+            let _ = store.delete(&key, Version(version)).await;
+        }
+        assert_eq!(parts(&settings, &key).await, [""; 0]);
+    }
 }
 
 #[tokio::test]
@@ -146,8 +166,10 @@ async fn a_reader_sees_one_whole_version_while_others_write() {
         async move {
             let mut last = Version::NONE;
             while !written.load(Ordering::Relaxed) {
-                let listed = reader.list(&key).await.unwrap();
-                for document in [reader.get(&key).await.unwrap().unwrap(), listed[0].1.clone()] {
+                let listed = reader.list(&key, Read::Serial).await.unwrap();
+                for document in
+                    [reader.get(&key, Read::Serial).await.unwrap().unwrap(), listed[0].1.clone()]
+                {
                     let byte = u8::try_from(document.version.0 - 1).unwrap();
                     assert!(document.body == largest(byte), "{:?} is torn", document.version);
                     last = last.max(document.version);
@@ -192,9 +214,9 @@ async fn a_reader_whose_parts_are_gone_reads_again() {
             let key = key.clone();
             tokio::spawn(async move {
                 if listed {
-                    reader.list(&key).await.unwrap().remove(0).1
+                    reader.list(&key, Read::Serial).await.unwrap().remove(0).1
                 } else {
-                    reader.get(&key).await.unwrap().unwrap()
+                    reader.get(&key, Read::Serial).await.unwrap().unwrap()
                 }
             })
         };
@@ -220,9 +242,9 @@ async fn a_document_whose_part_is_missing_is_corrupt() {
     });
     server::request("DeleteItem", &delete).await.unwrap();
     let store = DynamoDbStore::connect(&settings).await.unwrap();
-    let outcome = store.get(&key).await;
+    let outcome = store.get(&key, Read::Serial).await;
     assert!(matches!(outcome, Err(StoreError::Corrupt(_))), "{outcome:?}");
-    let outcome = store.list(&key).await;
+    let outcome = store.list(&key, Read::Serial).await;
     assert!(matches!(outcome, Err(StoreError::Corrupt(_))), "{outcome:?}");
 }
 
@@ -240,16 +262,16 @@ async fn a_list_of_more_than_a_page_is_whole_and_in_order() {
     swaps
         .for_each_concurrent(4, async |n| swap(&store, &format!("{name}/{n:03}"), 0, body(n)).await)
         .await;
-    let listed = store.list(&format!("{name}/")).await.unwrap();
+    let listed = store.list(&format!("{name}/"), Read::Serial).await.unwrap();
     assert_eq!(listed.len(), 100);
     for (n, (key, document)) in listed.iter().enumerate() {
         assert_eq!(*key, format!("{name}/{n:03}"));
         assert!(document.version == Version(1) && document.body == body(n));
     }
-    let all = store.list("").await.unwrap();
+    let all = store.list("", Read::Serial).await.unwrap();
     assert!(all == listed);
     for nothing in ["A", "a b", "ä", &"x".repeat(1_100)] {
-        assert!(store.list(nothing).await.unwrap().is_empty());
-        assert!(store.get(nothing).await.unwrap().is_none());
+        assert!(store.list(nothing, Read::Serial).await.unwrap().is_empty());
+        assert!(store.get(nothing, Read::Serial).await.unwrap().is_none());
     }
 }

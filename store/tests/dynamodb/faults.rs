@@ -9,7 +9,7 @@ use std::sync::{
 use ballot::{Batch, BatchId, Bucket, Shard, Slug, Timestamp};
 use futures_util::{StreamExt, TryStreamExt};
 use store::{
-    BallotStore, ConnectError, ControlStore, StoreError, Version, dynamodb::DynamoDbStore,
+    BallotStore, ConnectError, ControlStore, Read, StoreError, Version, dynamodb::DynamoDbStore,
 };
 
 use crate::{
@@ -188,13 +188,17 @@ async fn a_read_tries_again_and_gives_up() {
             if requests % 3 == 0 { Fate::Forward } else { fate }
         });
         assert!(scan(&store, &contest).await.unwrap() == std::slice::from_ref(&batch), "{fate:?}");
-        assert_eq!(store.get(&key).await.unwrap().unwrap().version, version, "{fate:?}");
-        assert_eq!(store.list(&key).await.unwrap().len(), 1, "{fate:?}");
+        assert_eq!(
+            store.get(&key, Read::Serial).await.unwrap().unwrap().version,
+            version,
+            "{fate:?}"
+        );
+        assert_eq!(store.list(&key, Read::Serial).await.unwrap().len(), 1, "{fate:?}");
     }
     proxy.judge(|_| THROTTLED);
     assert!(is_unavailable(&scan(&store, &contest).await));
-    assert!(is_unavailable(&store.get(&key).await));
-    assert!(is_unavailable(&store.list(&key).await));
+    assert!(is_unavailable(&store.get(&key, Read::Serial).await));
+    assert!(is_unavailable(&store.list(&key, Read::Serial).await));
 }
 
 #[tokio::test]
@@ -208,7 +212,7 @@ async fn a_swap_whose_reply_is_lost_is_unknown_and_never_a_conflict() {
         let outcome = store.compare_and_swap(&key, Version::NONE, "mine".into()).await;
         assert!(is_unavailable(&outcome), "{fate:?}: {outcome:?}");
         proxy.judge(|_| Fate::Forward);
-        let document = direct.get(&key).await.unwrap().unwrap();
+        let document = direct.get(&key, Read::Serial).await.unwrap().unwrap();
         assert_eq!((document.version, &document.body[..]), (Version(1), &b"mine"[..]));
         let outcome = store.compare_and_swap(&key, Version::NONE, "again".into()).await;
         assert!(matches!(outcome, Err(StoreError::Conflict)), "{fate:?}: {outcome:?}");
@@ -216,7 +220,40 @@ async fn a_swap_whose_reply_is_lost_is_unknown_and_never_a_conflict() {
     let key = server::name("swap");
     proxy.judge(|_| THROTTLED);
     assert!(is_unavailable(&store.compare_and_swap(&key, Version::NONE, "mine".into()).await));
-    assert_eq!(direct.get(&key).await.unwrap(), None);
+    assert_eq!(direct.get(&key, Read::Serial).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_delete_is_sent_once_and_without_a_reply_it_is_unknown() {
+    let Some((proxy, store, direct)) = stores().await else { return };
+    for (fate, is_done) in [
+        (THROTTLED, false),
+        (Fate::Error(500, "InternalServerError"), false),
+        (Fate::Close, false),
+        (Fate::LoseReply, true),
+        (Fate::StallReply, true),
+    ] {
+        let key = server::name("delete");
+        let version = direct.compare_and_swap(&key, Version::NONE, "mine".into()).await.unwrap();
+        let deletes = Arc::new(AtomicUsize::new(0));
+        let seen = deletes.clone();
+        proxy.judge(move |request| {
+            if request.operation != "DeleteItem" {
+                return Fate::Forward;
+            }
+            seen.fetch_add(1, Ordering::Relaxed);
+            fate
+        });
+        let outcome = store.delete(&key, version).await;
+        assert!(is_unavailable(&outcome), "{fate:?}: {outcome:?}");
+        assert_eq!(deletes.load(Ordering::Relaxed), 1, "{fate:?}");
+        assert_eq!(direct.get(&key, Read::Serial).await.unwrap().is_none(), is_done, "{fate:?}");
+        proxy.judge(|_| Fate::Forward);
+        let outcome = store.delete(&key, version).await;
+        assert_eq!(matches!(outcome, Err(StoreError::Conflict)), is_done, "{fate:?}: {outcome:?}");
+        let again = direct.compare_and_swap(&key, Version::NONE, "again".into()).await.unwrap();
+        assert!(again > version, "{fate:?}");
+    }
 }
 
 #[tokio::test]

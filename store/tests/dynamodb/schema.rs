@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use store::{
-    BallotStore, ConnectError, ControlStore, Version,
+    BallotStore, ConnectError, ControlStore, Read, Version,
     dynamodb::{DynamoDbSettings, DynamoDbStore},
 };
 
@@ -29,7 +29,8 @@ async fn applied_twice_it_changes_nothing() {
     store.compare_and_swap("a", Version::NONE, "body".into()).await.unwrap();
     let again = DynamoDbStore::apply_schema(&settings).await.unwrap();
     assert!(again.contains(&format!("the table {table} is there")), "{again:?}");
-    let document = DynamoDbStore::connect(&settings).await.unwrap().get("a").await.unwrap();
+    let document =
+        DynamoDbStore::connect(&settings).await.unwrap().get("a", Read::Serial).await.unwrap();
     assert_eq!(document.unwrap().version, Version(1));
 }
 

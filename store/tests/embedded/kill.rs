@@ -11,7 +11,7 @@ use std::{
 
 use ballot::BatchId;
 use bytes::Bytes;
-use store::{BallotStore, ControlStore, EmbeddedSettings, EmbeddedStore, Version};
+use store::{BallotStore, ControlStore, EmbeddedSettings, EmbeddedStore, Read, Version};
 
 use crate::{batch, batch_of, stored};
 
@@ -62,7 +62,7 @@ async fn what_was_acknowledged_survives_kill_9() {
         let stored: BTreeSet<_> = batches.iter().map(|batch| batch.id).collect();
         let missing: Vec<_> = acknowledged.difference(&stored).collect();
         assert!(missing.is_empty(), "cycle {cycle}: {} missing: {missing:?}", missing.len());
-        let document = store.get("count").await.unwrap();
+        let document = store.get("count", Read::Serial).await.unwrap();
         let now = document.map_or(Version::NONE, |document| document.version);
         assert!(now >= Version(version), "cycle {cycle}: {now:?} after {version}");
     }
@@ -96,8 +96,11 @@ async fn process_to_be_killed() {
         }
     };
     let swap_on = async {
-        let mut version =
-            store.get("count").await.unwrap().map_or(Version::NONE, |document| document.version);
+        let mut version = store
+            .get("count", Read::Serial)
+            .await
+            .unwrap()
+            .map_or(Version::NONE, |document| document.version);
         loop {
             version = store.compare_and_swap("count", version, Bytes::new()).await.unwrap();
             println!("swapped {}", version.0);

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_core::{future::BoxFuture, stream::BoxStream};
 use futures_util::{FutureExt, StreamExt, stream};
 use parking_lot::Mutex;
-use store::{BallotStore, ControlStore, Document, StoreError, Version};
+use store::{BallotStore, ControlStore, Document, Read, StoreError, Version};
 
 type Hook = Box<dyn FnOnce() + Send>;
 
@@ -87,7 +87,11 @@ impl BallotStore for MemoryStore {
 }
 
 impl ControlStore for MemoryStore {
-    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Document>, StoreError>> {
+    fn get<'a>(
+        &'a self,
+        key: &'a str,
+        _: Read,
+    ) -> BoxFuture<'a, Result<Option<Document>, StoreError>> {
         async move {
             self.check()?;
             Ok(self.documents.lock().get(key).cloned())
@@ -98,6 +102,7 @@ impl ControlStore for MemoryStore {
     fn list<'a>(
         &'a self,
         prefix: &'a str,
+        _: Read,
     ) -> BoxFuture<'a, Result<Vec<(String, Document)>, StoreError>> {
         async move {
             self.check()?;
@@ -131,6 +136,10 @@ impl ControlStore for MemoryStore {
             }
         }
         .boxed()
+    }
+
+    fn delete<'a>(&'a self, _: &'a str, _: Version) -> BoxFuture<'a, Result<(), StoreError>> {
+        unreachable!("the tally deletes nothing")
     }
 }
 

@@ -15,6 +15,7 @@ use ballot::{
 };
 use futures_util::FutureExt;
 use parking_lot::Mutex;
+use store::Read;
 use tally::{
     Hooks, Published, Recount, RunOutcome, RunReport, Tally, TallyContest, TallyHandle,
     TallySettings,
@@ -222,13 +223,14 @@ impl World {
 
     /// The published row.
     pub(crate) fn counts(&self) -> Counts {
-        let counts = tally::load_counts(&*self.store, &slug()).now_or_never().unwrap();
+        let counts =
+            tally::load_counts(&*self.store, &slug(), Read::Serial).now_or_never().unwrap();
         counts.unwrap().expect("a row was published")
     }
 
     pub(crate) fn counts_of(&self, contest: &str) -> Counts {
         let slug = contest.parse().unwrap();
-        let counts = tally::load_counts(&*self.store, &slug).now_or_never().unwrap();
+        let counts = tally::load_counts(&*self.store, &slug, Read::Serial).now_or_never().unwrap();
         counts.unwrap().expect("a row was published")
     }
 

@@ -17,7 +17,7 @@ use ballot::{
 use futures_core::future::BoxFuture;
 use intake::{Gatherer, Intake, IntakeSettings, Observer};
 use landslide::machine::{SystemClock, SystemEntropy};
-use store::{EmbeddedSettings, EmbeddedStore, FaultSettings, FaultyStore, StoreError};
+use store::{EmbeddedSettings, EmbeddedStore, FaultSettings, FaultyStore, Read, StoreError};
 use tally::{Hooks, Tally, TallyContest, TallySettings, load_counts};
 
 use crate::node::now;
@@ -156,7 +156,7 @@ fn acknowledged_is_counted_once_over_a_store_that_fails() {
     let counts = (0..300).find_map(|_| {
         runtime.block_on(tally.run_once());
         ahead.fetch_add(60, Ordering::SeqCst);
-        let counts = runtime.block_on(load_counts(&**store.inner(), &slug)).unwrap();
+        let counts = runtime.block_on(load_counts(&**store.inner(), &slug, Read::Serial)).unwrap();
         counts.filter(|counts: &Counts| counts.status == ballot::CountsStatus::Final)
     });
     let counts = counts.expect("a final count, however often the store fails");

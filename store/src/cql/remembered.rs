@@ -10,20 +10,20 @@ const GENERATION_MAX: usize = 16_384;
 
 /// Remembers at least the last [`GENERATION_MAX`] entries, and forgets older ones: what is
 /// forgotten is written once more, and that is all.
-pub(super) struct Known<T>(Mutex<Generations<T>>);
+pub(super) struct Remembered<T>(Mutex<Generations<T>>);
 
 struct Generations<T> {
     new: HashSet<T>,
     old: HashSet<T>,
 }
 
-impl<T> Default for Known<T> {
+impl<T> Default for Remembered<T> {
     fn default() -> Self {
         Self(Mutex::new(Generations { new: HashSet::new(), old: HashSet::new() }))
     }
 }
 
-impl<T: Eq + Hash> Known<T> {
+impl<T: Eq + Hash> Remembered<T> {
     pub(super) fn has(&self, entry: &T) -> bool {
         let generations = self.0.lock();
         generations.new.contains(entry) || generations.old.contains(entry)
@@ -44,14 +44,16 @@ mod tests {
 
     #[test]
     fn it_remembers_the_last_ones_and_stays_small() {
-        let known = Known::default();
+        let remembered = Remembered::default();
         for entry in 0..5 * GENERATION_MAX {
-            assert!(!known.has(&entry));
-            known.add(entry);
-            assert!(known.has(&entry) && known.has(&entry.saturating_sub(GENERATION_MAX - 1)));
+            assert!(!remembered.has(&entry));
+            remembered.add(entry);
+            assert!(
+                remembered.has(&entry) && remembered.has(&entry.saturating_sub(GENERATION_MAX - 1))
+            );
         }
-        assert!(!known.has(&0));
-        let generations = known.0.lock();
+        assert!(!remembered.has(&0));
+        let generations = remembered.0.lock();
         assert!(generations.new.len() + generations.old.len() <= 2 * GENERATION_MAX);
     }
 }
