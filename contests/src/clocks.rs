@@ -36,6 +36,8 @@ pub(crate) struct Clocks {
 #[derive(Debug)]
 struct Peer {
     version: Version,
+    /// When this version was seen first.
+    version_seen: Moment,
     /// When it was last seen to beat: two reads with different versions.
     beat_seen: Option<Moment>,
     /// How far it is ahead, at least, in milliseconds, and when that was measured.
@@ -62,6 +64,7 @@ impl Clocks {
     pub(crate) fn observe(&mut self, beat: &Beat<'_>, read_at: Timestamp, now: Moment) {
         let peer = self.peers.entry(beat.node.to_owned()).or_insert_with(|| Peer {
             version: beat.version,
+            version_seen: now,
             beat_seen: None,
             ahead_ms: VecDeque::new(),
             beats: 0,
@@ -70,6 +73,7 @@ impl Clocks {
         });
         if peer.version != beat.version {
             peer.version = beat.version;
+            peer.version_seen = now;
             peer.beat_seen = Some(now);
             peer.beats += 1;
         }
@@ -80,6 +84,17 @@ impl Clocks {
         while peer.ahead_ms.front().is_some_and(|(at, _)| now.since(*at) > CLOCK_WINDOW) {
             peer.ahead_ms.pop_front();
         }
+    }
+
+    /// Heartbeats that have not changed for so long, with the version that was seen.
+    pub(crate) fn silent_for(&self, silence: Duration, now: Moment) -> Vec<(String, Version)> {
+        let silent = self.peers.iter().filter(|(_, peer)| now.since(peer.version_seen) > silence);
+        silent.map(|(node, peer)| (node.clone(), peer.version)).collect()
+    }
+
+    /// Forgets a node that is not there any more.
+    pub(crate) fn forget(&mut self, node: &str) {
+        self.peers.remove(node);
     }
 
     /// From now on waits for the peers' word: this node has beaten, and seen what they wrote before.

@@ -4,7 +4,11 @@
 #[cfg(test)]
 mod half_done;
 #[cfg(test)]
+mod margins;
+#[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod wrong_clocks;
 
 use std::{
     collections::{BTreeMap, HashMap},

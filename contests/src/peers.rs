@@ -301,6 +301,7 @@ impl Peers {
         let written = self.write(&**control, is_ready).await;
         self.read().await?;
         self.judge();
+        self.forget_silent(&**control).await;
         written?;
         self.beat_at_us.store(self.clock.moment().as_micros(), Ordering::Relaxed);
         Ok(())
@@ -367,6 +368,19 @@ impl Peers {
         }
         seen.beats = all.iter().map(|(name, _, beat)| (name.clone(), beat.clone())).collect();
         Ok(all)
+    }
+
+    /// Deletes the heartbeats of nodes that have not been heard of for so long that nobody lists them:
+    /// else each node would read all that ever were, each second. Best effort; the next beat tries again.
+    async fn forget_silent(&self, control: &dyn ControlStore) {
+        let silent = self.seen.lock().clocks.silent_for(FORGOTTEN, self.clock.moment());
+        for (node, version) in silent {
+            match control.delete(&format!("node/{node}"), version).await {
+                // Somebody else has deleted it, or it has beaten: the next read says.
+                Ok(()) | Err(StoreError::Conflict) => self.seen.lock().clocks.forget(&node),
+                Err(error) => tracing::debug!(%error, node, "an old heartbeat was not deleted"),
+            }
+        }
     }
 
     fn judge(&self) {

@@ -15,9 +15,11 @@ pub(super) async fn node_on(control: Arc<dyn ControlStore>, pace: Pace) -> Arc<C
 }
 
 /// A store that counts its lists, answers them late, and may be away.
-struct Slow {
-    store: Arc<EmbeddedStore>,
+pub(super) struct Slow {
+    pub(super) store: Arc<EmbeddedStore>,
     lists: AtomicUsize,
+    /// How long a list takes.
+    pub(super) takes: parking_lot::Mutex<Duration>,
     is_away: std::sync::atomic::AtomicBool,
 }
 
@@ -37,7 +39,8 @@ impl ControlStore for Slow {
     ) -> BoxFuture<'a, Result<Vec<(String, Document)>, StoreError>> {
         Box::pin(async move {
             self.lists.fetch_add(1, Ordering::Relaxed);
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            let takes = *self.takes.lock();
+            tokio::time::sleep(takes).await;
             if self.is_away.load(Ordering::Relaxed) {
                 return Err(StoreError::Unavailable("away".into()));
             }
@@ -63,10 +66,12 @@ impl ControlStore for Slow {
     }
 }
 
-fn slow() -> (tempfile::TempDir, Arc<Slow>) {
+pub(super) fn slow() -> (tempfile::TempDir, Arc<Slow>) {
     let folder = tempfile::tempdir().unwrap();
     let store = EmbeddedStore::open(folder.path(), EmbeddedSettings::default()).unwrap();
-    (folder, Arc::new(Slow { store, lists: AtomicUsize::new(0), is_away: false.into() }))
+    let takes = parking_lot::Mutex::new(Duration::from_millis(20));
+    let (lists, is_away) = (AtomicUsize::new(0), false.into());
+    (folder, Arc::new(Slow { store, lists, takes, is_away }))
 }
 
 pub(super) fn definition(hours: &str) -> Contest {
