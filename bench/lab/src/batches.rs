@@ -6,11 +6,11 @@ use std::{collections::HashSet, num::NonZero, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, anyhow};
 use ballot::{
-    Ballot, BallotId, Batch, BatchId, Bucket, ChannelNumber, ChoiceNumber, Contest, ContestKey,
-    Device, Shard, Slug,
+    Ballot, BallotId, Batch, BatchId, Bucket, ChannelNumber, ChoiceNumber, Clock, Contest,
+    ContestKey, Destination, Device, Entropy, Moment, NodeClock, Shard, Slug, Timestamp,
 };
 use futures_util::{future::BoxFuture, stream::BoxStream};
-use intake::{Destination, Gatherer, Intake, IntakeSettings, Observer};
+use intake::{Gatherer, Intake, IntakeSettings, Observer};
 use store::{
     BallotStore, StoreError,
     cql::{CqlSettings, CqlStore},
@@ -27,6 +27,7 @@ use crate::{
 pub struct Batches {
     store: Arc<Watched>,
     gatherer: Arc<Gatherer>,
+    clock: Arc<NodeClock>,
     destination: Destination,
     key: ContestKey,
     contest: TallyContest,
@@ -43,15 +44,21 @@ impl Batches {
         let settings: CqlSettings = cluster.url.parse().map_err(|error| anyhow!("{error}"))?;
         let store = CqlStore::connect(&settings).await.context("the store")?;
         let store = Arc::new(Watched { store, partitions: Partitions::default() });
-        let intake =
-            Intake::new(Arc::clone(&store) as _, IntakeSettings::for_cluster(), Arc::new(Quiet));
+        let clock = Arc::new(NodeClock::new(Arc::new(LabClock(Instant::now()))));
+        let intake = Intake::new(
+            Arc::clone(&store) as _,
+            IntakeSettings::for_cluster(),
+            Arc::new(Quiet),
+            Arc::clone(&clock),
+            Arc::new(LabEntropy),
+        );
         let gatherer = Gatherer::new(intake);
         tokio::spawn(Arc::clone(&gatherer).run());
         let contest = contest()?;
         let destination = Destination { contest: contest.slug.clone(), shards: SHARDS };
         // All servers of the lab share one; the product makes one a contest.
         let key = ContestKey::from_bytes([7; 32]);
-        Ok(Self { store, gatherer, destination, key, contest })
+        Ok(Self { store, gatherer, clock, destination, key, contest })
     }
 
     pub async fn record(&self, cast: &Cast) -> Result<()> {
@@ -64,7 +71,7 @@ impl Batches {
             channel: ChannelNumber::WEB,
             recorded_at: cast.recorded_at,
         };
-        self.gatherer.submit(&self.destination, ballot, Instant::now())?.await?;
+        self.gatherer.submit(&self.destination, ballot, self.clock.moment())?.await?;
         Ok(())
     }
 
@@ -132,6 +139,29 @@ impl BallotStore for Watched {
         known: &Arc<HashSet<BatchId>>,
     ) -> BoxStream<'static, Result<Batch, StoreError>> {
         self.store.scan_except(contest, shard, buckets, known)
+    }
+}
+
+/// This machine's clocks.
+struct LabClock(Instant);
+
+impl Clock for LabClock {
+    fn wall(&self) -> Timestamp {
+        now()
+    }
+
+    fn moment(&self) -> Moment {
+        let passed = self.0.elapsed().as_micros();
+        Moment::from_micros(u64::try_from(passed).unwrap_or(u64::MAX))
+    }
+}
+
+/// Random enough for ids that nobody has to guess.
+struct LabEntropy;
+
+impl Entropy for LabEntropy {
+    fn fill(&self, bytes: &mut [u8]) {
+        fastrand::fill(bytes);
     }
 }
 
