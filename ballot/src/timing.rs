@@ -39,6 +39,20 @@
 //! has changed when the row is written. For a contest whose row is final no node takes a ballot,
 //! whatever its clock says.
 //!
+//! **A close whose outcome nobody knows** must be done, and seen, within its margin, or never: done an
+//! hour later it makes an hour's acknowledged ballots late. On Cassandra a write can be left in two ways.
+//! *Half done*: some replicas have accepted it, and its coordinator or its writer is gone. A quorum read
+//! does not see it; the next serial read of the document, whenever that is, finishes it or makes it
+//! void. So each node reads serially, every [`REFRESH`], each contest to which it could do harm. A ballot
+//! at `t` is acknowledged only where the last serial read of its contest began less than
+//! [`DEFINITION_AGE_MAX`] before, and a close that this read did not settle was begun less than that and
+//! the skew before `t`: its time is still to come. *Not begun*: the request lies in a coordinator that is
+//! paused, and is carried out when that goes on. No read settles this. Its writer does, which had no
+//! reply: it reads, and where its change is not there it writes the document again as it is, now and with
+//! every refresh until that has succeeded. The late request then compares with a version that is gone.
+//! What is left is a writer that dies in the same seconds in which a coordinator is paused for longer than
+//! the margin with its request.
+//!
 //! `counted_through` is the start of the scan, by the tally's clock, less the skew: what was
 //! acknowledged before was durable before.
 
