@@ -4,22 +4,16 @@
 
 use bytes::Bytes;
 
-use crate::{Ballot, BallotId, BatchId, Bucket, Shard, Slug, Timestamp, Voter};
+use crate::{Ballot, BallotId, BatchId, Bucket, Shard, Slug, Voter};
 
+mod format;
 mod integers;
 mod layout;
 mod rows;
 mod write;
 
+pub use format::{CorruptBatch, RECORDED_AT_MAX};
 pub use rows::Rows;
-
-/// The last moment that a packed ballot can have been recorded at, the end of the year 9999: what
-/// RFC 3339 can write. The first is the Unix epoch.
-pub const RECORDED_AT_MAX: Timestamp = Timestamp::from_micros(253_402_300_799_999_999);
-/// Choice numbers are below this: 10 bits, as in [`crate::limits::CHOICES_MAX`].
-const CHOICE_NUMBERS: u64 = 1 << 10;
-/// Channel numbers are below this: 6 bits, as in [`crate::limits::CHANNELS_MAX`].
-const CHANNEL_NUMBERS: u64 = 1 << 6;
 
 /// A sealed batch: its key and its packed ballots. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,11 +27,6 @@ pub struct Batch {
     /// The ballots, packed.
     pub packed: Bytes,
 }
-
-/// Bytes that are not a packed batch, or not the one that the key says.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("corrupt batch: {0}")]
-pub struct CorruptBatch(pub &'static str);
 
 impl Batch {
     /// The bucket of the batch's creation.
@@ -80,7 +69,7 @@ impl Batch {
         packed: Bytes,
     ) -> Result<Self, CorruptBatch> {
         let batch = Self { contest, id, shard, packed };
-        layout::Columns::parse(&batch)?;
+        batch.columns()?;
         Ok(batch)
     }
 
@@ -92,7 +81,7 @@ impl Batch {
     /// Checks the whole batch, then walks its ballots in the order they were packed without
     /// allocating. A batch packed without voters is refused.
     pub fn rows(&self) -> Result<Rows<'_>, CorruptBatch> {
-        Rows::stored(layout::Columns::parse(self)?)
+        Rows::stored(self.columns()?)
     }
 
     /// As [`Self::rows`]; where the batch was packed without voters, `derive` gives them.
@@ -100,7 +89,11 @@ impl Batch {
     where
         D: Fn(BallotId) -> Voter,
     {
-        Ok(Rows::deriving(layout::Columns::parse(self)?, derive))
+        Ok(Rows::deriving(self.columns()?, derive))
+    }
+
+    fn columns(&self) -> Result<layout::Columns<'_>, CorruptBatch> {
+        layout::Columns::parse(&self.packed, &self.contest, self.id)
     }
 }
 

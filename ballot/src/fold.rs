@@ -18,7 +18,11 @@ mod entry;
 use entry::Entry;
 pub use entry::{Rules, UnknownChoice};
 
+mod votes;
+pub use votes::Votes;
+
 mod rows;
+use rows::REGIONS;
 pub use rows::{RowCounts, Rows};
 
 mod region;
@@ -30,25 +34,11 @@ mod sort;
 #[cfg(test)]
 mod tests;
 
-/// Regions of a fold, by the first bits of the voter: as many pieces of work as can run at once.
-/// More would cost memory where the contest has many choices (each region keeps its own votes).
-const REGION_BITS: u32 = 6;
-const REGIONS: usize = 1 << REGION_BITS;
-
 /// For each voter, the ballots that win under the contest's policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fold {
     rules: Rules,
     regions: Vec<Region>,
-}
-
-/// Counted ballots.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Votes {
-    /// By choice number, as many as the contest has choices.
-    pub choices: Vec<u64>,
-    /// By channel number, always [`CHANNELS_MAX`](crate::limits::CHANNELS_MAX)` + 1` of them.
-    pub channels: Vec<u64>,
 }
 
 impl Fold {
@@ -117,28 +107,6 @@ impl Fold {
     /// Bytes of memory it holds, unused capacity included, an allocator's own not.
     pub fn memory_bytes(&self) -> usize {
         size_of::<Self>() + self.regions.iter().map(Region::memory_bytes).sum::<usize>()
-    }
-}
-
-impl Votes {
-    fn none(rules: Rules) -> Self {
-        let choices = vec![0; usize::from(rules.choices())];
-        Self { choices, channels: vec![0; crate::limits::CHANNELS_MAX + 1] }
-    }
-
-    fn add(&mut self, entry: &Entry) {
-        self.choices[entry.choice()] += 1;
-        self.channels[entry.channel()] += 1;
-    }
-
-    fn subtract(&mut self, entry: &Entry) {
-        self.choices[entry.choice()] -= 1;
-        self.channels[entry.channel()] -= 1;
-    }
-
-    /// Counted ballots in all.
-    pub fn total(&self) -> u64 {
-        self.choices.iter().sum()
     }
 }
 

@@ -4,7 +4,7 @@
 //! `bitpacking` and its like pack blocks of 128 or more numbers of 32 bits; batches may hold 16
 //! ballots and times need more, and what is left to do for any length is below.
 
-use super::CorruptBatch;
+use super::format::CorruptBatch;
 
 /// The widest offset that an unaligned load of 8 bytes holds at any bit position.
 const WIDTH_MAX: u32 = 56;

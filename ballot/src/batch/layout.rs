@@ -4,9 +4,10 @@
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{
-    Batch, CHANNEL_NUMBERS, CHOICE_NUMBERS, CorruptBatch, RECORDED_AT_MAX, integers::Integers,
+    format::{CHANNEL_NUMBERS, CHOICE_NUMBERS, CorruptBatch, RECORDED_AT_MAX},
+    integers::Integers,
 };
-use crate::limits;
+use crate::{BatchId, Slug, limits};
 
 /// First bytes of every packed batch: two letters and the format's version.
 pub(super) const MAGIC: [u8; 2] = *b"LB";
@@ -56,10 +57,13 @@ pub(super) struct Columns<'a> {
 impl<'a> Columns<'a> {
     /// Checks everything: size, checksum, version, key, directory, and each column's form and
     /// values. One pass over the bytes and one over `recorded_at`; allocates nothing.
-    pub(super) fn parse(batch: &'a Batch) -> Result<Self, CorruptBatch> {
-        let whole = &*batch.packed;
+    pub(super) fn parse(
+        whole: &'a [u8],
+        contest: &Slug,
+        id: BatchId,
+    ) -> Result<Self, CorruptBatch> {
         let body = checksummed(whole)?;
-        let header = Header::parse(body, batch)?;
+        let header = Header::parse(body, contest, id)?;
         let rows = header.rows;
         let [mut id_time, mut recorded_at, mut choice, mut channel] = [const { None }; 4];
         let (mut random, mut voters) = (None, None);
@@ -101,7 +105,7 @@ impl<'a> Columns<'a> {
             choice: choice.ok_or(MISSING)?,
             channel: channel.ok_or(MISSING)?,
             voters,
-            created_ms: batch.id.created_at().as_millis(),
+            created_ms: id.created_at().as_millis(),
         };
         columns.check_values()?;
         Ok(columns)
@@ -150,7 +154,7 @@ struct Header<'a> {
 }
 
 impl<'a> Header<'a> {
-    fn parse(body: &'a [u8], batch: &Batch) -> Result<Self, CorruptBatch> {
+    fn parse(body: &'a [u8], contest: &Slug, batch: BatchId) -> Result<Self, CorruptBatch> {
         const CUT: CorruptBatch = CorruptBatch("the header is cut off");
         let (fixed, rest) = body.split_first_chunk::<HEADER_BYTES>().ok_or(CUT)?;
         let [m, n, version, flags, slug_bytes, columns, rows_low, rows_high, id @ ..] = *fixed;
@@ -160,12 +164,12 @@ impl<'a> Header<'a> {
         if version != VERSION || flags != 0 {
             return Err(CorruptBatch("a newer format"));
         }
-        if id != *batch.id.as_bytes() {
+        if id != *batch.as_bytes() {
             return Err(CorruptBatch("another batch's ballots"));
         }
         let (slug_bytes, columns) = (usize::from(slug_bytes), usize::from(columns));
         let (slug, rest) = rest.split_at_checked(slug_bytes).ok_or(CUT)?;
-        if slug != batch.contest.as_str().as_bytes() {
+        if slug != contest.as_str().as_bytes() {
             return Err(CorruptBatch("another contest's ballots"));
         }
         let rows = usize::from(u16::from_le_bytes([rows_low, rows_high]));

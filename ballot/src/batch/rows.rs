@@ -1,7 +1,7 @@
 //! The ballots of a packed batch, one after the other, without an allocation.
 
 use super::{
-    CorruptBatch,
+    format::CorruptBatch,
     integers::{Integers, Packed},
     layout::{Columns, RANDOM_HIGH_BITS},
 };

@@ -2,6 +2,7 @@ use proptest::{collection::vec, prelude::*};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::*;
+use crate::Timestamp;
 use crate::{ChannelNumber, ChoiceNumber, limits};
 
 /// 2026-11-23T20:00:00Z.

@@ -4,7 +4,8 @@ use bytes::Bytes;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{
-    CHANNEL_NUMBERS, CHOICE_NUMBERS, RECORDED_AT_MAX, integers,
+    format::{CHANNEL_NUMBERS, CHOICE_NUMBERS, RECORDED_AT_MAX},
+    integers,
     layout::{ENTRY_BYTES, HEADER_BYTES, MAGIC, RANDOM_HIGH_BITS, Tag, VERSION},
 };
 use crate::{Ballot, BatchId, Slug, Timestamp, limits};

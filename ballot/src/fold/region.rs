@@ -2,7 +2,12 @@
 
 use std::cmp::Ordering;
 
-use super::{Entry, REGION_BITS, Rules, Votes, sort::sort_rows};
+use super::{
+    entry::{Entry, Rules},
+    rows::REGION_BITS,
+    sort::sort_rows,
+    votes::Votes,
+};
 
 /// Entries of a partition, on average, at most: 2.5 KB, so that one more row moves little
 /// memory. Fewer would make the partitions themselves (24 bytes each) count.

@@ -1,7 +1,12 @@
 //! The shuffle: rows scattered by their voter.
 
-use super::{Entry, REGION_BITS, REGIONS, Rules, UnknownChoice};
+use super::entry::{Entry, Rules, UnknownChoice};
 use crate::Ballot;
+
+/// Regions of a fold, by the first bits of the voter: as many pieces of work as can run at once.
+/// More would cost memory where the contest has many choices (each region keeps its own votes).
+pub(super) const REGION_BITS: u32 = 6;
+pub(super) const REGIONS: usize = 1 << REGION_BITS;
 
 /// Rows to be absorbed, scattered by voter. Each thread of a map fills its own.
 #[derive(Clone, Debug)]

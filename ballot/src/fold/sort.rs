@@ -1,6 +1,6 @@
 //! Sorting the rows of a region.
 
-use super::{Entry, REGION_BITS};
+use super::{entry::Entry, rows::REGION_BITS};
 
 /// Rows of one bucket of the sort, on average: what an insertion sort does well.
 const BUCKET_ROWS: usize = 8;
