@@ -10,6 +10,7 @@ pub mod cql;
 pub mod dynamodb;
 pub mod embedded;
 pub mod faulty;
+pub mod memory;
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -22,6 +23,7 @@ pub use cql::{CqlSettings, CqlStore};
 pub use dynamodb::{DynamoDbSettings, DynamoDbStore};
 pub use embedded::{EmbeddedSettings, EmbeddedStore, OpenError};
 pub use faulty::{FaultSettings, FaultyStore};
+pub use memory::MemoryStore;
 
 use ballot::{Batch, BatchId, Bucket, Shard, Slug, limits::BATCH_BYTES_MAX};
 use bytes::Bytes;
@@ -177,7 +179,6 @@ impl Version {
     pub const NONE: Self = Self(0);
 
     /// The version that follows.
-    #[cfg(any(feature = "cql", feature = "dynamodb"))]
     fn next(self) -> Result<Self, StoreError> {
         // There is no document of the last: none has been written so often.
         self.0.checked_add(1).map(Self).ok_or(StoreError::Conflict)
