@@ -12,13 +12,13 @@ use std::{
 };
 
 use ballot::{
-    Ballot, BallotId, Batch, BatchId, Bucket, ChannelNumber, ChoiceNumber, Clock, Destination,
-    Entropy, Moment, NodeClock, Shard, Slug, Timestamp, Voter, timing,
+    Ballot, BallotId, Batch, Bucket, ChannelNumber, ChoiceNumber, Clock, Destination, Entropy,
+    Moment, NodeClock, Shard, Slug, Timestamp, Voter, timing,
 };
 use futures_core::{future::BoxFuture, stream::BoxStream};
 use intake::{Gatherer, Intake, IntakeSettings, NotRecorded, Observer, Refused};
 use parking_lot::Mutex;
-use store::{BallotStore, StoreError};
+use store::{BallotStore, MemoryStore, StoreError};
 use tokio::time::Instant;
 
 /// What a put does, in order; the last goes on for ever.
@@ -41,7 +41,7 @@ enum Put {
 struct Store {
     script: Mutex<Vec<Put>>,
     puts: AtomicUsize,
-    batches: Mutex<HashMap<BatchId, Batch>>,
+    done: MemoryStore,
 }
 
 impl Store {
@@ -50,7 +50,11 @@ impl Store {
     }
 
     fn ballots(&self) -> Vec<Ballot> {
-        self.batches.lock().values().flat_map(|batch| batch.unpack().unwrap()).collect()
+        self.batches().iter().flat_map(|batch| batch.unpack().unwrap()).collect()
+    }
+
+    fn batches(&self) -> Vec<Batch> {
+        self.done.batches()
     }
 }
 
@@ -72,7 +76,7 @@ impl BallotStore for Store {
                 Put::Panics => panic!("injected"),
                 Put::ReplyLost => {}
             }
-            self.batches.lock().insert(batch.id, batch);
+            self.done.put_batch(batch).await?;
             if matches!(put, Put::ReplyLost) { Err(lost()) } else { Ok(()) }
         })
     }
@@ -116,7 +120,7 @@ impl Clock for TestClock {
 /// Since the test began: the runtime's time starts with it.
 fn passed() -> Duration {
     thread_local!(static BEGAN: Instant = Instant::now());
-    BEGAN.with(|began| began.elapsed())
+    BEGAN.with(Instant::elapsed)
 }
 
 fn now() -> Moment {
@@ -183,7 +187,7 @@ async fn a_lost_reply_is_put_again_under_the_same_id() {
     let (store, _, gatherer) = start(&[Put::Fails, Put::ReplyLost, Put::ReplyLost, Put::Ok]);
     gatherer.submit(&to(), ballot(1), now()).unwrap().await.unwrap();
     assert_eq!(store.puts.load(Ordering::SeqCst), 4);
-    assert_eq!(store.batches.lock().len(), 1, "one batch, however often it was put");
+    assert_eq!(store.batches().len(), 1, "one batch, however often it was put");
 }
 
 #[tokio::test(start_paused = true)]
@@ -262,9 +266,9 @@ async fn contests_do_not_share_a_batch() {
     for ticket in tickets {
         ticket.unwrap().await.unwrap();
     }
-    let batches = store.batches.lock();
+    let batches = store.batches();
     assert_eq!(batches.len(), 2);
-    assert!(batches.values().all(|batch| batch.shard == batch.id.shard(4) || batch.shard.0 == 0));
+    assert!(batches.iter().all(|batch| batch.shard == batch.id.shard(4) || batch.shard.0 == 0));
 }
 
 #[tokio::test(start_paused = true)]
@@ -278,7 +282,7 @@ async fn shards_take_turns_whatever_contest_comes_between() {
         }
     }
     let mut written = HashMap::new();
-    for batch in store.batches.lock().values() {
+    for batch in store.batches() {
         *written.entry((batch.contest.clone(), batch.shard)).or_insert(0) += 1;
     }
     for (to, each) in [(to(), 6), (other, 4)] {
@@ -334,7 +338,7 @@ async fn batches_grow_with_the_votes_while_the_store_is_slow() {
         ticket.await.unwrap();
     }
     let mut sizes: Vec<_> =
-        store.batches.lock().values().map(|batch| batch.unpack().unwrap().len()).collect();
+        store.batches().iter().map(|batch| batch.unpack().unwrap().len()).collect();
     sizes.sort_unstable();
     // One alone, beside it ever larger ones, and what was left of the votes.
     assert_eq!(sizes, [1, 207, 256, 512, 1_024]);

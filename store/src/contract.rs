@@ -156,7 +156,6 @@ impl Version {
     pub const NONE: Self = Self(0);
 
     /// The version that follows.
-    #[cfg(any(feature = "cql", feature = "dynamodb"))]
     pub(crate) fn next(self) -> Result<Self, StoreError> {
         // There is no document of the last: none has been written so often.
         self.0.checked_add(1).map(Self).ok_or(StoreError::Conflict)

@@ -212,42 +212,21 @@ impl<S: ControlStore> ControlStore for FaultyStore<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::MemoryStore;
 
-    /// Remembers how often it was written to.
-    #[derive(Default)]
-    struct Counting(Mutex<usize>);
-
-    impl BallotStore for Counting {
-        fn put_batch(&self, _: Batch) -> BoxFuture<'_, Result<(), StoreError>> {
-            Box::pin(async {
-                *self.0.lock() += 1;
-                Ok(())
-            })
-        }
-
-        fn scan(
-            &self,
-            _: &Slug,
-            _: Shard,
-            _: RangeInclusive<Bucket>,
-        ) -> BoxStream<'static, Result<Batch, StoreError>> {
-            stream::empty().boxed()
-        }
-    }
-
-    fn batch() -> Batch {
-        let id = BatchId::from_bytes([1; 16]);
+    fn batch(number: u8) -> Batch {
+        let id = BatchId::from_bytes([number; 16]);
         Batch { contest: "a".parse().unwrap(), id, shard: id.shard(1), packed: Bytes::new() }
     }
 
+    /// Which of 200 puts were acknowledged, and how many were done.
     async fn history(settings: FaultSettings) -> (Vec<bool>, usize) {
-        let store = FaultyStore::new(Arc::new(Counting::default()), settings);
+        let store = FaultyStore::new(Arc::new(MemoryStore::new()), settings);
         let mut acknowledged = Vec::new();
-        for _ in 0..200 {
-            acknowledged.push(store.put_batch(batch()).await.is_ok());
+        for number in 0..200 {
+            acknowledged.push(store.put_batch(batch(number)).await.is_ok());
         }
-        let writes = *store.inner().0.lock();
-        (acknowledged, writes)
+        (acknowledged, store.inner().batches().len())
     }
 
     #[tokio::test]

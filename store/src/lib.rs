@@ -15,6 +15,7 @@ pub mod cql;
 pub mod dynamodb;
 pub mod embedded;
 pub mod faulty;
+pub mod memory;
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -27,3 +28,4 @@ pub use cql::{CqlSettings, CqlStore};
 pub use dynamodb::{DynamoDbSettings, DynamoDbStore};
 pub use embedded::{EmbeddedSettings, EmbeddedStore, OpenError};
 pub use faulty::{FaultSettings, FaultyStore};
+pub use memory::MemoryStore;

@@ -10,11 +10,13 @@ use ballot::{Batch, Bucket, Shard, Slug};
 use scylla::{client::session::Session, statement::Consistency::Quorum};
 use uuid::Uuid;
 
-use super::{coordinators::Coordinators, remembered::Remembered, scan, session::Request};
+use super::{coordinators::Coordinators, remembered::Remembered, session::Request};
 use crate::{ConnectError, StoreError, check_batch};
 
 /// Longest time for a put: a few tries, at different nodes, fit the intake's commit deadline.
 const PUT_TIMEOUT: Duration = Duration::from_secs(1);
+/// Rows of the first page of a partition: batches of the largest size still fit memory.
+pub(super) const ROWS_MIN: i32 = 4;
 /// Longest time for a page.
 const PAGE_TIMEOUT: Duration = Duration::from_secs(4);
 
@@ -79,7 +81,7 @@ impl Ballots {
             ))
             .await?,
             listed: Remembered::default(),
-            rows_a_page: AtomicI32::new(scan::ROWS_MIN),
+            rows_a_page: AtomicI32::new(ROWS_MIN),
         })
     }
 

@@ -21,7 +21,7 @@ use scylla::response::{
 use uuid::Uuid;
 
 use super::{
-    ballots::{Ballots, column},
+    ballots::{Ballots, ROWS_MIN, column},
     error::corrupt,
 };
 use crate::StoreError;
@@ -34,8 +34,6 @@ const BUCKETS_A_PAGE: i32 = 2_000;
 const IDS_A_PAGE: i32 = 2_000;
 /// Batches that are asked for by their ids at once. ScyllaDB refuses more than 100 in a query.
 const IDS_A_QUERY: usize = 64;
-/// Rows of the first page of a partition: batches of the largest size still fit memory.
-pub(super) const ROWS_MIN: i32 = 4;
 /// Rows of a page, at most: if batches suddenly grow, one page is still no more than 50 MB.
 const ROWS_MAX: i32 = 128;
 /// Bytes that a page is to have: enough that the way to the cluster does not count.

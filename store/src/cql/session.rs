@@ -14,11 +14,14 @@ use scylla::{
     statement::{Consistency, SerialConsistency, Statement, prepared::PreparedStatement},
 };
 
-use super::{coordinators::Coordinators, error, settings::CqlSettings, tls::Tunnels};
+use super::{
+    coordinators::Coordinators,
+    error,
+    settings::{CONNECTION_TIMEOUT, CqlSettings},
+    tls::Tunnels,
+};
 use crate::{ConnectError, StoreError};
 
-/// How long a connection may take until it can be used.
-pub(super) const CONNECTION_TIMEOUT: Duration = Duration::from_secs(2);
 /// How often a connection is asked whether it lives, and how long it has for the answer; the
 /// driver warns of less than a second each. A paused node's connections are gone after the sum.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_millis(1_100);

@@ -1,8 +1,13 @@
 //! Where the cluster is and what is expected of it, as one address that an operator writes.
 
-use std::{collections::BTreeMap, fmt, num::NonZeroU8, path::PathBuf, str::FromStr};
+use std::{
+    collections::BTreeMap, fmt, num::NonZeroU8, path::PathBuf, str::FromStr, time::Duration,
+};
 
 use crate::ConnectError;
+
+/// How long a connection may take until it can be used.
+pub(super) const CONNECTION_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The port of the native protocol where the address names none.
 pub(super) const PORT: u16 = 9042;

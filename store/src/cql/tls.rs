@@ -31,10 +31,7 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
-use super::{
-    session::CONNECTION_TIMEOUT,
-    settings::{CqlAuthority, CqlSettings, CqlTls, PORT},
-};
+use super::settings::{CONNECTION_TIMEOUT, CqlAuthority, CqlSettings, CqlTls, PORT};
 use crate::ConnectError;
 
 /// How long a connection that has failed is asked whether the node has said why.

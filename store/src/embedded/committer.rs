@@ -21,7 +21,7 @@ use parking_lot::RwLock;
 use tokio::sync::oneshot;
 
 use super::{
-    database::{Database, Kind, describe},
+    database::{Database, Kind, describe, unavailable},
     document::{self, Life},
     poison::Poison,
 };
@@ -371,8 +371,4 @@ fn life(
     key: &str,
 ) -> Result<Life, StoreError> {
     changed.get(key).map_or_else(|| document::life(keyspace, key), |life| Ok(*life))
-}
-
-pub(super) fn unavailable(reason: &str) -> StoreError {
-    StoreError::Unavailable(reason.into())
 }

@@ -13,6 +13,7 @@ use fjall::{
 };
 
 use super::journal;
+use crate::StoreError;
 
 /// Bytes of a memtable that is flushed. With the journal, which is begun anew at the first flush
 /// past 64 MB, this bounds what is replayed after a crash.
@@ -132,6 +133,11 @@ pub(super) fn io_error(error: fjall::Error) -> Result<io::Error, fjall::Error> {
         fjall::Error::Io(error) | fjall::Error::Storage(fjall::LsmError::Io(error)) => Ok(error),
         error => Err(error),
     }
+}
+
+/// Try again: nothing is damaged.
+pub(super) fn unavailable(reason: &str) -> StoreError {
+    StoreError::Unavailable(reason.into())
 }
 
 /// A sentence for people, on the database in that folder.

@@ -6,7 +6,7 @@
 use bytes::{Buf, Bytes};
 use fjall::Keyspace;
 
-use super::{committer::unavailable, database::io_error};
+use super::database::{io_error, unavailable};
 use crate::{Document, StoreError, Version};
 
 /// Set in the version of a document that was removed.

@@ -49,7 +49,7 @@ fn a_final_count_is_certified_and_nothing_touches_it_again() {
     assert_eq!(recount.beyond, [stray.id]);
 
     // It sees a batch that is gone.
-    world.store.remove(&first);
+    world.store.lose(&first);
     let recount = world.recount();
     assert!(!recount.agrees());
     assert_eq!(recount.missing, [first.id]);
@@ -86,13 +86,13 @@ fn a_recount_of_a_provisional_row_compares_what_it_can() {
     let recount = world.recount();
     assert_eq!((recount.compared, recount.agrees()), (Compared::AtLeast, true));
     assert_eq!(recount.counts.total, 2);
-    world.store.remove(&batch);
+    world.store.lose(&batch);
     assert!(world.recount().agrees(), "as many as published");
     world.store.put(batch.clone());
     world.advance(2 * SECOND);
     let mut tally = world.tally("a");
     tally.run_once();
     assert!(matches!(world.last_outcome(), RunOutcome::Published(_)));
-    world.store.remove(&batch);
+    world.store.lose(&batch);
     assert_eq!(world.recount().differences[0].what, "recorded");
 }

@@ -3,7 +3,7 @@
 // A check that fails should say where, and tests may panic.
 #![allow(clippy::unwrap_used)]
 
-mod memory;
+mod faults;
 mod world;
 
 mod apart;

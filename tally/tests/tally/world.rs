@@ -21,7 +21,7 @@ use tally::{
     TallySettings,
 };
 
-use crate::memory::{MemoryStore, TestContests};
+use crate::faults::{TestContests, TestStore};
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
@@ -87,7 +87,7 @@ impl Counting {
 }
 
 pub(crate) struct World {
-    pub(crate) store: Arc<MemoryStore>,
+    pub(crate) store: Arc<TestStore>,
     pub(crate) contests: TestContests,
     pub(crate) published: Arc<Mutex<Vec<Arc<Counts>>>>,
     pub(crate) reports: Arc<Mutex<Vec<RunReport>>>,

@@ -1,20 +1,19 @@
-//! Both store contracts in memory, and faults to order.
+//! A store with faults to order.
 
 use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc, time::Duration};
 
-use ballot::{Batch, BatchId, Bucket, Shard, Slug};
+use ballot::{Batch, Bucket, Shard, Slug};
 use bytes::Bytes;
 use futures_core::{future::BoxFuture, stream::BoxStream};
 use futures_util::{FutureExt, StreamExt, stream};
 use parking_lot::Mutex;
-use store::{BallotStore, ControlStore, Document, Read, StoreError, Version};
+use store::{BallotStore, ControlStore, Document, MemoryStore, Read, StoreError, Version};
 
 type Hook = Box<dyn FnOnce() + Send>;
 
 #[derive(Default)]
-pub(crate) struct MemoryStore {
-    batches: Mutex<BTreeMap<(Slug, Shard, Bucket, BatchId), Batch>>,
-    documents: Mutex<BTreeMap<String, Document>>,
+pub(crate) struct TestStore {
+    done: MemoryStore,
     /// Called once, before the next scan.
     pub(crate) before_scan: Mutex<Option<Hook>>,
     /// Called once, before the next swap of a document whose key starts like this.
@@ -27,19 +26,17 @@ pub(crate) struct MemoryStore {
     pub(crate) away: Mutex<bool>,
 }
 
-impl MemoryStore {
+impl TestStore {
     pub(crate) fn put(&self, batch: Batch) {
-        let key = (batch.contest.clone(), batch.shard, batch.bucket(), batch.id);
-        self.batches.lock().insert(key, batch);
+        self.done.put_batch(batch).now_or_never().unwrap().unwrap();
     }
 
-    pub(crate) fn remove(&self, batch: &Batch) {
-        let key = (batch.contest.clone(), batch.shard, batch.bucket(), batch.id);
-        self.batches.lock().remove(&key).unwrap();
+    pub(crate) fn lose(&self, batch: &Batch) {
+        self.done.lose_batch(batch);
     }
 
     pub(crate) fn documents(&self) -> BTreeMap<String, Document> {
-        self.documents.lock().clone()
+        self.done.documents()
     }
 
     fn check(&self) -> Result<(), StoreError> {
@@ -51,7 +48,7 @@ fn unavailable() -> StoreError {
     StoreError::Unavailable("as the test ordered".into())
 }
 
-impl BallotStore for MemoryStore {
+impl BallotStore for TestStore {
     fn put_batch(&self, batch: Batch) -> BoxFuture<'_, Result<(), StoreError>> {
         async move {
             self.check()?;
@@ -69,16 +66,13 @@ impl BallotStore for MemoryStore {
     ) -> BoxStream<'static, Result<Batch, StoreError>> {
         let hook = self.before_scan.lock().take();
         hook.into_iter().for_each(|hook| hook());
-        let in_range = |batch: &&Batch| {
-            batch.contest == *contest && batch.shard == shard && buckets.contains(&batch.bucket())
-        };
-        let found: Vec<_> = match self.check() {
-            Ok(()) => self.batches.lock().values().filter(in_range).cloned().map(Ok).collect(),
-            Err(error) => vec![Err(error)],
+        let found = match self.check() {
+            Ok(()) => self.done.scan(contest, shard, buckets),
+            Err(error) => stream::iter([Err(error)]).boxed(),
         };
         let delay = self.slow.lock().filter(|(slow, _)| contest.as_str() == *slow);
-        let Some((_, delay)) = delay else { return stream::iter(found).boxed() };
-        let slowly = stream::iter(found).then(move |batch| async move {
+        let Some((_, delay)) = delay else { return found };
+        let slowly = found.then(move |batch| async move {
             tokio::time::sleep(delay).await;
             batch
         });
@@ -86,15 +80,15 @@ impl BallotStore for MemoryStore {
     }
 }
 
-impl ControlStore for MemoryStore {
+impl ControlStore for TestStore {
     fn get<'a>(
         &'a self,
         key: &'a str,
-        _: Read,
+        read: Read,
     ) -> BoxFuture<'a, Result<Option<Document>, StoreError>> {
         async move {
             self.check()?;
-            Ok(self.documents.lock().get(key).cloned())
+            self.done.get(key, read).await
         }
         .boxed()
     }
@@ -102,13 +96,11 @@ impl ControlStore for MemoryStore {
     fn list<'a>(
         &'a self,
         prefix: &'a str,
-        _: Read,
+        read: Read,
     ) -> BoxFuture<'a, Result<Vec<(String, Document)>, StoreError>> {
         async move {
             self.check()?;
-            let documents = self.documents.lock();
-            let listed = documents.iter().filter(|(key, _)| key.starts_with(prefix));
-            Ok(listed.map(|(key, document)| (key.clone(), document.clone())).collect())
+            self.done.list(prefix, read).await
         }
         .boxed()
     }
@@ -123,13 +115,7 @@ impl ControlStore for MemoryStore {
             let hook = self.before_swap.lock().take_if(|(prefix, _)| key.starts_with(*prefix));
             hook.into_iter().for_each(|(_, hook)| hook());
             self.check()?;
-            let mut documents = self.documents.lock();
-            let version = documents.get(key).map_or(Version::NONE, |document| document.version);
-            if version != expected {
-                return Err(StoreError::Conflict);
-            }
-            let version = Version(version.0 + 1);
-            documents.insert(key.to_owned(), Document { version, body });
+            let version = self.done.compare_and_swap(key, expected, body).await?;
             match self.lose_reply.lock().take_if(|prefix| key.starts_with(*prefix)) {
                 Some(_) => Err(unavailable()),
                 None => Ok(version),
@@ -138,8 +124,12 @@ impl ControlStore for MemoryStore {
         .boxed()
     }
 
-    fn delete<'a>(&'a self, _: &'a str, _: Version) -> BoxFuture<'a, Result<(), StoreError>> {
-        unreachable!("the tally deletes nothing")
+    fn delete<'a>(
+        &'a self,
+        key: &'a str,
+        expected: Version,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.done.delete(key, expected)
     }
 }
 
