@@ -86,10 +86,19 @@ fn closed_and_open(batches: u64) -> World {
 
 /// Simulates a tally for so many seconds, and returns when rows of `other` came.
 fn rows_of_other(world: &World, seconds: u32) -> Vec<f64> {
+    rows_of_other_beside(world, seconds, std::future::pending())
+}
+
+/// The same, and something else meanwhile.
+fn rows_of_other_beside(world: &World, seconds: u32, beside: impl Future<Output = ()>) -> Vec<f64> {
     world.published.lock().clear();
     let tally = world.inline("a");
     world.simulate(async {
-        tally.run(tokio::time::sleep(SECOND * seconds)).await;
+        tokio::select! {
+            biased;
+            () = tally.run(tokio::time::sleep(SECOND * seconds)) => {}
+            () = beside => {}
+        }
     });
     let published = world.published.lock();
     let others = published.iter().filter(|row| row.contest.as_str() == "other");
@@ -145,8 +154,15 @@ fn many_long_rescans_delay_no_other_contest() {
         world.copy_batches(name);
         world.store.slow(name, Duration::from_millis(40));
     }
-    let rows = rows_of_other(&world, 60);
+    let another = world.inline("b");
+    let rows = rows_of_other_beside(&world, 60, another.run(std::future::pending()));
     assert_no_gap(&rows, 60.0);
+    // Who waits for its turn keeps its lease.
+    let rows = world.published.lock().clone();
+    let counted = rows.iter().filter(|row| row.status == CountsStatus::Final).count();
+    assert_eq!(counted, 9 * 2, "the other tally hears of each final row, and counts none");
+    let generations = rows.iter().filter(|row| row.contest.as_str() != "other");
+    assert!(generations.clone().all(|row| row.generation <= 1), "{rows:?}");
     for name in ["vote", "vote1", "vote8"] {
         assert_eq!(world.counts_of(name).status, CountsStatus::Final, "{name}");
         assert_eq!(world.counts_of(name).total, 100, "{name}");

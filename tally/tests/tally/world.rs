@@ -36,6 +36,11 @@ impl Counting {
         self.runtime.block_on(self.tally.run_once());
     }
 
+    /// Ends in order.
+    pub(crate) fn stop(self) {
+        self.runtime.block_on(self.tally.run(std::future::ready(())));
+    }
+
     pub(crate) fn spawn(self) -> TallyHandle {
         self.tally.spawn().unwrap()
     }
