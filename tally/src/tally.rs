@@ -14,7 +14,10 @@ use ballot::{NodeClock, Slug};
 use futures_core::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt, future::join_all, stream::FuturesUnordered};
 use store::{BallotStore, ControlStore};
-use tokio::time::{sleep, timeout};
+use tokio::{
+    sync::Semaphore,
+    time::{sleep, timeout},
+};
 
 use crate::{
     Contests, CountError, Hooks, RunOutcome, RunReport, TallySettings,
@@ -28,6 +31,16 @@ use crate::{
 /// Waits after a round that panicked outside any contest, doubling from the first to the last.
 const BACK_OFF_MIN: Duration = Duration::from_secs(1);
 const BACK_OFF_MAX: Duration = Duration::from_secs(30);
+
+/// Rounds are so far apart at least; a schedule has whole seconds. A clock that stands still a moment
+/// before the next round, because it was set back, must not make them follow each other at once.
+const ROUND_PAUSE_MIN: Duration = Duration::from_millis(500);
+
+/// Visits that may begin at once: after a restart all contests of many years are looked at.
+const VISITS_AT_ONCE: usize = 64;
+
+/// A visit that lasts longer lets another begin: it counts for long, or waits for the store.
+const VISIT_LONG: Duration = Duration::from_millis(500);
 
 /// For so long a tally that ends waits for a store that does not answer.
 const STOP_PATIENCE: Duration = Duration::from_secs(2);
@@ -66,7 +79,9 @@ impl Tally {
         let gate = Gate::new(Arc::clone(&clock));
         let time = Arc::new(TallyTime::new(clock, settings.clock_skew));
         let stop = Stop::new();
-        let shared = Shared { ballots, control, contests, time, settings, hooks, gate, stop };
+        let slots = Semaphore::new(VISITS_AT_ONCE);
+        let shared =
+            Shared { ballots, control, contests, time, settings, hooks, gate, slots, stop };
         Self {
             shared: Arc::new(shared),
             workers: BTreeMap::new(),
@@ -85,8 +100,8 @@ impl Tally {
         let thread = std::thread::Builder::new().name("tally".into()).spawn(move || {
             lower_priority(niceness);
             runtime.block_on(self.run(async move { stopped.asked().await }));
-            // Whatever still waits for the store is not waited for.
-            runtime.shutdown_background();
+            // Threads that count end between two batches.
+            runtime.shutdown_timeout(STOP_PATIENCE);
         })?;
         Ok(TallyHandle { stop, thread: Some(thread) })
     }
@@ -132,7 +147,7 @@ impl Tally {
     }
 
     fn wait(&self) -> Duration {
-        self.shared.settings.schedule.wait(self.shared.time.now())
+        self.shared.settings.schedule.wait(self.shared.time.now()).max(ROUND_PAUSE_MIN)
     }
 
     /// Begins to visit whatever is not being visited.
@@ -195,7 +210,7 @@ async fn visit(shared: Arc<Shared>, mut worker: Worker) -> Ended {
     let outcome = tokio::select! {
         biased;
         () = stop.asked() => Ok(Err(CountError::Stopped)),
-        outcome = AssertUnwindSafe(worker.visit()).catch_unwind() => outcome,
+        outcome = AssertUnwindSafe(visit_in_turn(&shared, &mut worker)).catch_unwind() => outcome,
     };
     let contest = worker.contest().clone();
     let mut is_finished = false;
@@ -234,6 +249,16 @@ async fn visit(shared: Arc<Shared>, mut worker: Worker) -> Ended {
         }
     }
     Ended { worker, is_finished }
+}
+
+async fn visit_in_turn(shared: &Shared, worker: &mut Worker) -> Result<Visit, CountError> {
+    let slot = shared.slots.acquire().await;
+    let mut visit = pin!(worker.visit());
+    if let Ok(outcome) = timeout(VISIT_LONG, &mut visit).await {
+        return outcome;
+    }
+    drop(slot);
+    visit.await
 }
 
 fn report_failure(contest: &Slug, error: &CountError) {

@@ -7,6 +7,7 @@ use ballot::{
     timing::COMMIT_DEADLINE,
 };
 use store::{BallotStore, ControlStore, Read, StoreError};
+use tokio::sync::Semaphore;
 
 use crate::{
     Contests, CountError, Hooks, TallyContest, TallySettings, batch_set,
@@ -33,6 +34,8 @@ pub(crate) struct Shared {
     pub(crate) settings: TallySettings,
     pub(crate) hooks: Hooks,
     pub(crate) gate: Arc<Gate>,
+    /// For visits that begin.
+    pub(crate) slots: Semaphore,
     pub(crate) stop: Stop,
 }
 

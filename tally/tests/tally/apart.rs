@@ -3,15 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use ballot::{CountsStatus, Policy};
-use tally::TallySettings;
+use tally::{RunOutcome, TallySettings};
 
-use crate::world::{SECOND, World, at, ballot, contest};
+use crate::world::{SECOND, World, at, ballot};
 
 #[test]
 fn a_close_that_is_put_off_while_another_contest_is_rescanned_is_heeded() {
     let world = Arc::new(World::new(Policy::One));
-    world.contests.0.lock().push(contest("other", Policy::One));
-    world.set_close("other", 110.0);
+    world.add("other", 110.0);
     let mut tally = world.tally("a");
     world.put(&[ballot(1, 1, at(0.5), 0)]);
     world.set_clock(at(105.0));
@@ -54,16 +53,82 @@ fn a_definition_that_changes_while_it_is_counted_for_good_is_not_what_is_final()
     world.assert_recount_is_the_same();
 }
 
+/// A title may be edited at any time. The final row has the last one, and needs no other count.
 #[test]
-fn a_long_rescan_delays_no_other_contest() {
+fn a_title_that_changes_while_it_is_counted_for_good_is_shown() {
+    let world = Arc::new(World::new(Policy::One));
+    let mut tally = world.tally("a");
+    world.put(&[ballot(1, 1, at(0.5), 0)]);
+    world.set_clock(at(105.0));
+    let edit = {
+        let world = world.clone();
+        Box::new(move || {
+            let mut contests = world.contests.list.lock();
+            Arc::make_mut(&mut contests[0].contest).choices[0].title = "Another".into();
+        })
+    };
+    *world.store.before_scan.lock() = Some(edit);
+    tally.run_once();
+    assert_eq!(world.counts().status, CountsStatus::Final);
+    assert_eq!(world.counts().choices[0].title, "Another");
+}
+
+/// The contest `vote`, closed, with so many batches, and `other`, open.
+fn closed_and_open(batches: u64) -> World {
     let world = World::new(Policy::One);
-    world.contests.0.lock().push(contest("other", Policy::One));
-    world.set_close("other", 1_000.0);
-    for n in 0..200 {
+    world.add("other", 100_000.0);
+    for n in 0..batches {
         world.put(&[ballot(n, n, at(0.5), 0)]);
     }
     world.set_clock(at(105.0));
-    *world.store.slow.lock() = Some(("vote", Duration::from_millis(50)));
+    world
+}
+
+/// Simulates a tally for so many seconds, and returns when rows of `other` came.
+fn rows_of_other(world: &World, seconds: u32) -> Vec<f64> {
+    rows_of_other_beside(world, seconds, std::future::pending())
+}
+
+/// The same, and something else meanwhile.
+fn rows_of_other_beside(world: &World, seconds: u32, beside: impl Future<Output = ()>) -> Vec<f64> {
+    world.published.lock().clear();
+    let tally = world.inline("a");
+    world.simulate(async {
+        tokio::select! {
+            biased;
+            () = tally.run(tokio::time::sleep(SECOND * seconds)) => {}
+            () = beside => {}
+        }
+    });
+    let published = world.published.lock();
+    let others = published.iter().filter(|row| row.contest.as_str() == "other");
+    let through = others.map(|row| row.counted_through.since(at(0.0)).as_secs_f64());
+    through.collect()
+}
+
+/// One row each two seconds, by the schedule, give or take one.
+#[track_caller]
+fn assert_no_gap(rows: &[f64], seconds: f64) {
+    let gap = rows.windows(2).map(|pair| pair[1] - pair[0]).fold(0.0, f64::max);
+    assert!(rows.len() as f64 >= seconds / 2.0 - 2.0, "{rows:?}");
+    assert!(gap <= 3.0, "a gap of {gap} s: {rows:?}");
+}
+
+#[test]
+fn a_long_rescan_delays_no_other_contest() {
+    let world = closed_and_open(1_000);
+    world.store.slow("vote", Duration::from_millis(30));
+    let rows = rows_of_other(&world, 40);
+    assert_no_gap(&rows, 40.0);
+    assert_eq!((world.counts().status, world.counts().total), (CountsStatus::Final, 1_000));
+    assert!(world.recount().agrees());
+}
+
+/// The same on threads, in real time.
+#[test]
+fn a_long_rescan_on_threads_delays_no_other_contest() {
+    let world = closed_and_open(200);
+    world.store.slow("vote", Duration::from_millis(30));
     let schedule = "* * * * * *".parse().unwrap();
     let settings = TallySettings { schedule, ..TallySettings::for_testing() };
     let handle = world.tally_with(settings, world.node()).spawn();
@@ -77,5 +142,70 @@ fn a_long_rescan_delays_no_other_contest() {
         rows = published.iter().filter(|row| row.contest.as_str() == "other").count();
     }
     handle.stop();
-    assert!(rows >= 3, "{rows} rows of the other contest while one was rescanned for 5 s");
+    assert!(rows >= 2, "{rows} rows of the other contest while one was rescanned for 3 s");
+    assert_eq!(world.counts().status, CountsStatus::Final);
+}
+
+#[test]
+fn many_long_rescans_delay_no_other_contest() {
+    let world = closed_and_open(100);
+    for name in ["vote1", "vote2", "vote3", "vote4", "vote5", "vote6", "vote7", "vote8"] {
+        world.add(name, 100.0);
+        world.copy_batches(name);
+        world.store.slow(name, Duration::from_millis(40));
+    }
+    let another = world.inline("b");
+    let rows = rows_of_other_beside(&world, 60, another.run(std::future::pending()));
+    assert_no_gap(&rows, 60.0);
+    // Who waits for its turn keeps its lease.
+    let rows = world.published.lock().clone();
+    let counted = rows.iter().filter(|row| row.status == CountsStatus::Final).count();
+    assert_eq!(counted, 9 * 2, "the other tally hears of each final row, and counts none");
+    let generations = rows.iter().filter(|row| row.contest.as_str() != "other");
+    assert!(generations.clone().all(|row| row.generation <= 1), "{rows:?}");
+    for name in ["vote", "vote1", "vote8"] {
+        assert_eq!(world.counts_of(name).status, CountsStatus::Final, "{name}");
+        assert_eq!(world.counts_of(name).total, 100, "{name}");
+    }
+}
+
+/// All that keeps one contest from being counted, for ever.
+#[test]
+fn a_contest_that_cannot_be_read_delays_no_other() {
+    let faults: [(&str, fn(&World)); 6] = [
+        ("its definition never comes", |w| *w.contests.silent.lock() = Some("vote")),
+        ("its definition is damaged", |w| *w.contests.unreadable.lock() = Some("vote")),
+        ("its lease never comes", |w| *w.store.silent.lock() = Some("lease/vote")),
+        ("its row never comes", |w| *w.store.silent.lock() = Some("counts/vote")),
+        ("its batch set is never written", |w| *w.store.silent.lock() = Some("batchset/vote")),
+        ("its batches never come", |w| w.store.slow("vote", 100_000 * SECOND)),
+    ];
+    for (what, fault) in faults {
+        let world = closed_and_open(10);
+        fault(&world);
+        let rows = rows_of_other(&world, 40);
+        println!("{what}");
+        assert_no_gap(&rows, 40.0);
+        assert!(world.published.lock().iter().all(|row| row.contest.as_str() == "other"));
+    }
+}
+
+#[test]
+fn a_definition_that_can_be_read_again_is_counted_again() {
+    let world = World::new(Policy::One);
+    let mut tally = world.tally("a");
+    *world.contests.unreadable.lock() = Some("vote");
+    tally.run_once();
+    assert!(matches!(world.last_outcome_of("vote"), RunOutcome::Failed(_)));
+    *world.contests.unreadable.lock() = None;
+    world.advance(2 * SECOND);
+    tally.run_once();
+    assert!(matches!(world.last_outcome_of("vote"), RunOutcome::Published(_)));
+}
+
+#[test]
+fn a_panic_outside_of_any_contest_loses_nothing_but_time() {
+    let world = closed_and_open(1);
+    *world.contests.before_names.lock() = Some(Box::new(|| panic!("as the test ordered")));
+    assert_no_gap(&rows_of_other(&world, 20), 18.0);
 }

@@ -8,7 +8,8 @@ use std::{
 use ballot::{CountsStatus, NodeClock, Policy};
 use tally::{RunOutcome, TallySettings};
 
-use crate::world::{RealClock, SECOND, World, at, ballot, contest, slug, votes};
+use crate::clocks::RealClock;
+use crate::world::{SECOND, World, at, ballot, contest, slug, votes};
 
 #[test]
 fn the_first_row_comes_with_the_opening_and_counted_through_advances_without_votes() {
@@ -98,7 +99,7 @@ fn hours_that_change_while_open_change_the_count() {
     assert_eq!((votes(&world.counts()), world.counts().ballots.late), (vec![0, 1, 0], 1));
 
     let set_close = |seconds| {
-        let mut contests = world.contests.0.lock();
+        let mut contests = world.contests.list.lock();
         Arc::make_mut(&mut contests[0].contest).hours.closes_at = Some(at(seconds));
     };
     set_close(200.0);
@@ -117,7 +118,7 @@ fn hours_that_change_while_open_change_the_count() {
 #[test]
 fn contests_are_counted_apart() {
     let world = World::new(Policy::One);
-    world.contests.0.lock().push(contest("other", Policy::One));
+    world.contests.list.lock().push(contest("other", Policy::One));
     let mut tally = world.tally("a");
     world.put(&[ballot(1, 1, at(0.5), 0)]);
     tally.run_once();
@@ -133,7 +134,7 @@ fn what_was_acknowledged_before_counted_through_is_counted() {
     let world = World::new(Policy::One);
     let clock = Arc::new(NodeClock::new(Arc::new(RealClock(Instant::now()))));
     {
-        let mut contests = world.contests.0.lock();
+        let mut contests = world.contests.list.lock();
         let hours = &mut Arc::make_mut(&mut contests[0].contest).hours;
         (hours.opens_at, hours.closes_at) = (Some(clock.now().minus(SECOND)), None);
     }

@@ -21,7 +21,7 @@ fn a_corrupt_batch_stops_its_contest_and_no_other() {
     tally.run_once();
     let before = world.counts();
 
-    world.contests.0.lock().push(contest("other", Policy::One));
+    world.contests.list.lock().push(contest("other", Policy::One));
     let good = world.put(&[ballot(2, 2, at(0.5), 0)]);
     let corrupt = Batch { packed: Bytes::from_static(b"not a batch"), ..good.clone() };
     world.store.put(corrupt);

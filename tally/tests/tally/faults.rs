@@ -9,7 +9,7 @@ use futures_util::{FutureExt, StreamExt, stream};
 use parking_lot::Mutex;
 use store::{BallotStore, ControlStore, Document, MemoryStore, Read, StoreError, Version};
 
-type Hook = Box<dyn FnOnce() + Send>;
+pub(crate) type Hook = Box<dyn FnOnce() + Send>;
 
 #[derive(Default)]
 pub(crate) struct TestStore {
@@ -20,8 +20,12 @@ pub(crate) struct TestStore {
     pub(crate) before_swap: Mutex<Option<(&'static str, Hook)>>,
     /// The next swap of a document whose key starts like this is done, and says it was not.
     pub(crate) lose_reply: Mutex<Option<&'static str>>,
-    /// Reading a batch of this contest takes so long.
-    pub(crate) slow: Mutex<Option<(&'static str, Duration)>>,
+    /// Reading a batch of these contests takes so long.
+    slow: Mutex<BTreeMap<&'static str, Duration>>,
+    /// Documents whose key starts like this are neither read nor written, and nobody is told.
+    pub(crate) silent: Mutex<Option<&'static str>>,
+    /// Every call takes a while, and one in some fails before or after it is done.
+    pub(crate) random: Mutex<Option<fastrand::Rng>>,
     /// Everything fails.
     pub(crate) away: Mutex<bool>,
 }
@@ -35,13 +39,57 @@ impl TestStore {
         self.done.lose_batch(batch);
     }
 
+    /// From now on, reading a batch of this contest takes so long.
+    pub(crate) fn slow(&self, contest: &'static str, delay: Duration) {
+        self.slow.lock().insert(contest, delay);
+    }
+
+    /// Those of the contest `vote`.
+    pub(crate) fn batches(&self) -> Vec<Batch> {
+        let mut batches = self.done.batches();
+        batches.retain(|batch| batch.contest.as_str() == "vote");
+        batches
+    }
+
     pub(crate) fn documents(&self) -> BTreeMap<String, Document> {
         self.done.documents()
+    }
+
+    fn draw(&self) -> Option<Chance> {
+        self.random.lock().as_mut().map(|random| Chance {
+            delay: Duration::from_millis(random.u64(0..300)),
+            fails: random.u8(0..100) < 3,
+            is_done: random.bool(),
+        })
+    }
+
+    /// Before a document is looked at or written.
+    async fn reach(&self, key: &str) -> Result<Option<Chance>, StoreError> {
+        if self.silent.lock().is_some_and(|silent| key.starts_with(silent)) {
+            std::future::pending::<()>().await;
+        }
+        let chance = self.draw();
+        if let Some(Chance { delay, fails, is_done }) = chance {
+            tokio::time::sleep(delay).await;
+            if fails && !is_done {
+                return Err(unavailable());
+            }
+        }
+        self.check()?;
+        Ok(chance)
     }
 
     fn check(&self) -> Result<(), StoreError> {
         if *self.away.lock() { Err(unavailable()) } else { Ok(()) }
     }
+}
+
+#[derive(Clone, Copy)]
+struct Chance {
+    delay: Duration,
+    fails: bool,
+    /// Where it fails, it has been done.
+    is_done: bool,
 }
 
 fn unavailable() -> StoreError {
@@ -51,9 +99,9 @@ fn unavailable() -> StoreError {
 impl BallotStore for TestStore {
     fn put_batch(&self, batch: Batch) -> BoxFuture<'_, Result<(), StoreError>> {
         async move {
-            self.check()?;
+            let chance = self.reach("").await?;
             self.put(batch);
-            Ok(())
+            if chance.is_some_and(|chance| chance.fails) { Err(unavailable()) } else { Ok(()) }
         }
         .boxed()
     }
@@ -70,8 +118,9 @@ impl BallotStore for TestStore {
             Ok(()) => self.done.scan(contest, shard, buckets),
             Err(error) => stream::iter([Err(error)]).boxed(),
         };
-        let delay = self.slow.lock().filter(|(slow, _)| contest.as_str() == *slow);
-        let Some((_, delay)) = delay else { return found };
+        let delay = self.slow.lock().get(contest.as_str()).copied();
+        let delay = delay.or(self.draw().map(|chance| chance.delay));
+        let Some(delay) = delay else { return found };
         let slowly = found.then(move |batch| async move {
             tokio::time::sleep(delay).await;
             batch
@@ -87,7 +136,7 @@ impl ControlStore for TestStore {
         read: Read,
     ) -> BoxFuture<'a, Result<Option<Document>, StoreError>> {
         async move {
-            self.check()?;
+            self.reach(key).await?;
             self.done.get(key, read).await
         }
         .boxed()
@@ -114,10 +163,11 @@ impl ControlStore for TestStore {
         async move {
             let hook = self.before_swap.lock().take_if(|(prefix, _)| key.starts_with(*prefix));
             hook.into_iter().for_each(|(_, hook)| hook());
-            self.check()?;
+            let chance = self.reach(key).await?;
             let version = self.done.compare_and_swap(key, expected, body).await?;
             match self.lose_reply.lock().take_if(|prefix| key.starts_with(*prefix)) {
                 Some(_) => Err(unavailable()),
+                None if chance.is_some_and(|chance| chance.fails) => Err(unavailable()),
                 None => Ok(version),
             }
         }
@@ -135,17 +185,36 @@ impl ControlStore for TestStore {
 
 /// Contests that the test changes.
 #[derive(Clone, Default)]
-pub(crate) struct TestContests(pub(crate) Arc<Mutex<Vec<tally::TallyContest>>>);
+pub(crate) struct TestContests {
+    pub(crate) list: Arc<Mutex<Vec<tally::TallyContest>>>,
+    /// The definition of this one is damaged.
+    pub(crate) unreadable: Arc<Mutex<Option<&'static str>>>,
+    /// The documents of this one are never read.
+    pub(crate) silent: Arc<Mutex<Option<&'static str>>>,
+    /// Called once, by who asks for the names.
+    pub(crate) before_names: Arc<Mutex<Option<Hook>>>,
+}
 
 impl tally::Contests for TestContests {
     fn names(&self) -> Result<Vec<Slug>, StoreError> {
-        Ok(self.0.lock().iter().map(|listed| listed.slug.clone()).collect())
+        let hook = self.before_names.lock().take();
+        hook.into_iter().for_each(|hook| hook());
+        Ok(self.list.lock().iter().map(|listed| listed.slug.clone()).collect())
     }
 
     fn read<'a>(
         &'a self,
         contest: &'a Slug,
     ) -> BoxFuture<'a, Result<Option<tally::TallyContest>, StoreError>> {
-        async { Ok(self.0.lock().iter().find(|listed| listed.slug == *contest).cloned()) }.boxed()
+        async {
+            if self.silent.lock().is_some_and(|silent| contest.as_str() == silent) {
+                std::future::pending::<()>().await;
+            }
+            if self.unreadable.lock().is_some_and(|damaged| contest.as_str() == damaged) {
+                return Err(StoreError::Corrupt("as the test ordered".into()));
+            }
+            Ok(self.list.lock().iter().find(|listed| listed.slug == *contest).cloned())
+        }
+        .boxed()
     }
 }

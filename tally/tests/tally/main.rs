@@ -3,6 +3,7 @@
 // A check that fails should say where, and tests may panic.
 #![allow(clippy::unwrap_used)]
 
+mod clocks;
 mod faults;
 mod world;
 
@@ -11,4 +12,7 @@ mod certifying;
 mod counting;
 mod failing;
 mod random;
+mod simulated;
+mod stopping;
 mod taking_over;
+mod time;

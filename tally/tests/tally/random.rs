@@ -81,7 +81,7 @@ proptest! {
                     world.advance(8 * SECOND);
                 }
                 Step::Close { seconds } => {
-                    let mut contests = world.contests.0.lock();
+                    let mut contests = world.contests.list.lock();
                     let contest = std::sync::Arc::make_mut(&mut contests[0].contest);
                     let (old, new) = (contest.hours.closes_at.unwrap(), at(f64::from(seconds)));
                     // As the rules have it: never into the past, never after the close.

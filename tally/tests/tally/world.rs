@@ -4,13 +4,13 @@ use std::{
     num::NonZero,
     sync::{
         Arc,
-        atomic::{AtomicI64, AtomicU64, Ordering::SeqCst},
+        atomic::{AtomicI64, Ordering::SeqCst},
     },
     time::Duration,
 };
 
 use ballot::{
-    Ballot, BallotId, Batch, BatchId, ChannelNumber, ChoiceNumber, Clock, Contest, Counts, Moment,
+    Ballot, BallotId, Batch, BatchId, ChannelNumber, ChoiceNumber, Clock, Contest, Counts, Hours,
     NodeClock, Policy, Slug, Timestamp, Voter,
 };
 use futures_util::FutureExt;
@@ -21,54 +21,10 @@ use tally::{
     TallySettings,
 };
 
+use crate::clocks::{Ahead, TestClock};
 use crate::faults::{TestContests, TestStore};
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
-
-/// A machine's clock, which the test turns.
-pub(crate) struct TestClock {
-    /// What the wall clock says at the origin of the moments.
-    wall_us: AtomicI64,
-    moment_us: AtomicU64,
-}
-
-impl Clock for TestClock {
-    fn wall(&self) -> Timestamp {
-        let passed = self.moment_us.load(SeqCst) as i64;
-        Timestamp::from_micros(self.wall_us.load(SeqCst) + passed)
-    }
-
-    fn moment(&self) -> Moment {
-        Moment::from_micros(self.moment_us.load(SeqCst))
-    }
-}
-
-/// Another machine's, whose wall clock is ahead of it.
-struct Ahead(Arc<TestClock>, Duration);
-
-impl Clock for Ahead {
-    fn wall(&self) -> Timestamp {
-        self.0.wall().plus(self.1)
-    }
-
-    fn moment(&self) -> Moment {
-        self.0.moment()
-    }
-}
-
-/// This machine's.
-pub(crate) struct RealClock(pub(crate) std::time::Instant);
-
-impl Clock for RealClock {
-    fn wall(&self) -> Timestamp {
-        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-        Timestamp::from_micros(since.as_micros() as i64)
-    }
-
-    fn moment(&self) -> Moment {
-        Moment::after_origin(self.0.elapsed())
-    }
-}
 
 /// A tally, and a runtime to run it on.
 pub(crate) struct Counting {
@@ -81,6 +37,11 @@ impl Counting {
         self.runtime.block_on(self.tally.run_once());
     }
 
+    /// Ends in order.
+    pub(crate) fn stop(self) {
+        self.runtime.block_on(self.tally.run(std::future::ready(())));
+    }
+
     pub(crate) fn spawn(self) -> TallyHandle {
         self.tally.spawn().unwrap()
     }
@@ -91,7 +52,7 @@ pub(crate) struct World {
     pub(crate) contests: TestContests,
     pub(crate) published: Arc<Mutex<Vec<Arc<Counts>>>>,
     pub(crate) reports: Arc<Mutex<Vec<RunReport>>>,
-    clock: Arc<TestClock>,
+    pub(crate) clock: Arc<TestClock>,
     batches: AtomicI64,
 }
 
@@ -145,13 +106,10 @@ impl World {
             contests: TestContests::default(),
             published: Arc::default(),
             reports: Arc::default(),
-            clock: Arc::new(TestClock {
-                wall_us: AtomicI64::new(at(1.0).as_micros()),
-                moment_us: AtomicU64::new(0),
-            }),
+            clock: Arc::new(TestClock::new(at(1.0))),
             batches: AtomicI64::new(0),
         };
-        world.contests.0.lock().push(contest("vote", policy));
+        world.contests.list.lock().push(contest("vote", policy));
         world
     }
 
@@ -161,21 +119,16 @@ impl World {
 
     /// Time passes.
     pub(crate) fn advance(&self, by: Duration) {
-        self.clock.moment_us.fetch_add(by.as_micros() as u64, SeqCst);
+        self.clock.advance(by);
     }
 
     /// Time passes until then.
     pub(crate) fn set_clock(&self, to: Timestamp) {
         match to.since(self.now()) {
             // Only before anything has run.
-            Duration::ZERO => self.jump(-(self.now().since(to).as_secs_f64())),
+            Duration::ZERO => self.clock.jump(-(self.now().since(to).as_secs_f64())),
             passed => self.advance(passed),
         }
-    }
-
-    /// The wall clock is set; no time passes.
-    pub(crate) fn jump(&self, seconds: f64) {
-        self.clock.wall_us.fetch_add((seconds * 1e6) as i64, SeqCst);
     }
 
     /// A node on a machine with this world's time.
@@ -194,6 +147,29 @@ impl World {
     }
 
     pub(crate) fn tally_with(&self, settings: TallySettings, clock: Arc<NodeClock>) -> Counting {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        Counting { tally: self.build(settings, clock), runtime }
+    }
+
+    /// A tally that spawns nothing.
+    pub(crate) fn inline(&self, holder: &str) -> Tally {
+        let threads = NonZero::<usize>::MIN;
+        let settings =
+            TallySettings { holder: holder.into(), threads, ..TallySettings::for_testing() };
+        self.build(settings, self.node())
+    }
+
+    /// Runs a future in simulated time, with which the clocks of this world's machines go.
+    pub(crate) fn simulate<T>(&self, future: impl Future<Output = T>) -> T {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        let runtime = builder.enable_time().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            self.clock.go();
+            future.await
+        })
+    }
+
+    pub(crate) fn build(&self, settings: TallySettings, clock: Arc<NodeClock>) -> Tally {
         let (published, reports) = (self.published.clone(), self.reports.clone());
         let hooks = Hooks {
             on_publish: Arc::new(move |counts| published.lock().push(counts.clone())),
@@ -201,17 +177,19 @@ impl World {
         };
         let contests = Arc::new(self.contests.clone());
         let (ballots, control) = (self.store.clone(), self.store.clone());
-        let tally = Tally::new(ballots, control, contests, clock, settings, hooks);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        Counting { tally, runtime }
+        Tally::new(ballots, control, contests, clock, settings, hooks)
     }
 
     /// A batch that is not in the store yet.
     pub(crate) fn batch(&self, created_at: Timestamp, ballots: &[Ballot]) -> Batch {
+        self.batch_of("vote", created_at, ballots)
+    }
+
+    pub(crate) fn batch_of(&self, contest: &str, created_at: Timestamp, cast: &[Ballot]) -> Batch {
         let number = self.batches.fetch_add(1, SeqCst);
         let mut random = [0; 10];
         random[2..].copy_from_slice(&number.to_be_bytes());
-        Batch::pack(&slug(), 3, BatchId::new(created_at, random), ballots)
+        Batch::pack(&contest.parse().unwrap(), 3, BatchId::new(created_at, random), cast)
     }
 
     /// Puts a batch made now.
@@ -234,9 +212,30 @@ impl World {
         counts.unwrap().expect("a row was published")
     }
 
+    /// Another contest like `vote`.
+    pub(crate) fn add(&self, name: &str, closes_at: f64) {
+        let another = contest(name, self.contests.list.lock()[0].contest.policy);
+        self.contests.list.lock().push(another);
+        self.set_close(name, closes_at);
+    }
+
+    /// The batches of `vote`, in another contest.
+    pub(crate) fn copy_batches(&self, name: &str) {
+        for batch in self.store.batches() {
+            let (slug, ballots) = (name.parse().unwrap(), batch.unpack().unwrap());
+            self.store.put(Batch::pack(&slug, 3, batch.id, &ballots));
+        }
+    }
+
+    pub(crate) fn hours_of(&self, contest: &str) -> Hours {
+        let contests = self.contests.list.lock();
+        let listed = contests.iter().find(|listed| listed.slug.as_str() == contest);
+        listed.unwrap().contest.hours
+    }
+
     /// Moves the end of a contest, as an administrator does.
     pub(crate) fn set_close(&self, contest: &str, seconds: f64) {
-        let mut contests = self.contests.0.lock();
+        let mut contests = self.contests.list.lock();
         let changed = contests.iter_mut().find(|listed| listed.slug.as_str() == contest).unwrap();
         Arc::make_mut(&mut changed.contest).hours.closes_at = Some(at(seconds));
     }
@@ -253,7 +252,7 @@ impl World {
 
     pub(crate) fn recount(&self) -> Recount {
         let published = Published::load(&*self.store, &slug()).now_or_never().unwrap().unwrap();
-        let contest = self.contests.0.lock()[0].clone();
+        let contest = self.contests.list.lock()[0].clone();
         let threads = const { NonZero::new(2).unwrap() };
         let (store, now) = (self.store.clone(), self.now());
         tally::recount(store, &contest, published.as_ref(), now, threads, &|_| ()).unwrap()
