@@ -13,7 +13,8 @@ import sys
 
 WORD = r"[A-Za-z_][A-Za-z0-9_]*"
 SILENT = re.compile(
-    r'//[^\n]*|/\*.*?\*/|b?r(#*)".*?"\1|b?"(?:\\.|[^"\\])*"|b?\'(?:\\.[^\']*|[^\'\\])\'', re.S)
+    r'//[^\n]*|/\*.*?\*/|b?r(#*)".*?"\1|b?"(?:\\.|[^"\\])*"|b?\'(?:\\.[^\']*|[^\'\\])\'', re.DOTALL
+)
 
 
 def without_tests(code):
@@ -26,12 +27,13 @@ def without_tests(code):
             end += 1
             if depth == 0 and character in ";}":
                 break
-        code = code[:found.start()] + code[end:]
+        code = code[: found.start()] + code[end:]
     return code
 
 
 def expand(tree):
-    """`a::{b as x, c::{d, self}}` as [(a b, x), (a c d, d), (a c, c)]: paths and what they are called."""
+    """`a::{b as x, c::{d, self}}` as [(a b, x), (a c d, d), (a c, c)]: paths, and what they are
+    called."""
     brace = tree.find("{")
     if brace < 0:
         path, _, alias = (part.strip() for part in tree.partition(" as "))
@@ -39,7 +41,7 @@ def expand(tree):
         return [(words, alias or words[-1])]
     head = [word for word in tree[:brace].replace(" ", "").split("::") if word.strip()]
     found, depth, item = [], 0, ""
-    for character in tree[brace + 1:tree.rfind("}")] + ",":
+    for character in tree[brace + 1 : tree.rfind("}")] + ",":
         depth += (character == "{") - (character == "}")
         if character == "," and depth == 0:
             for words, name in expand(item.strip()) if item.strip() else []:
@@ -107,8 +109,10 @@ class Crate:
         for module, code in self.modules.items():
             paths = list(self.named[module].values())
             body = re.sub(r"\buse\s+[^;]+;", " ", code)
-            for words in re.findall(rf"\b((?:crate|super|self)(?:::{WORD})+)", body):
-                paths.append(self.path(module, words.split("::")))
+            paths += [
+                self.path(module, words.split("::"))
+                for words in re.findall(rf"\b((?:crate|super|self)(?:::{WORD})+)", body)
+            ]
             for first, second in re.findall(rf"(?<!:)\b({WORD})::({WORD})", body):
                 if first in self.named[module]:
                     paths.append((*self.named[module][first], second))
@@ -125,8 +129,11 @@ def circles(imports):
             new = imports.get(rest.pop(), set()) - reached[start]
             reached[start] |= new
             rest += new
-    groups = {frozenset(other for other in reached[module] if module in reached[other])
-              for module in imports if module in reached[module]}
+    groups = {
+        frozenset(other for other in reached[module] if module in reached[other])
+        for module in imports
+        if module in reached[module]
+    }
     return sorted(map(sorted, groups))
 
 
@@ -145,7 +152,7 @@ def main():
     failed = False
     for folder in options.crates:
         imports = Crate(folder, options.tests).imports()
-        inside = {module for module in imports if module[:len(under)] == under}
+        inside = {module for module in imports if module[: len(under)] == under}
         imports = {module: imports[module] & inside for module in inside}
         found = circles(imports)
         number = sum(map(len, imports.values()))

@@ -19,7 +19,7 @@ import time
 from rig import clock, counts
 from rig.ballots import Voters
 from rig.calls import get, problem
-from rig.node import Node
+from rig.node import Node, instant
 from rig.options import bug, parser
 from rig.process import free_port
 from rig.verdict import CouldNotCheck, Red, Skipped, folder, run, say
@@ -65,6 +65,8 @@ class Part:
         self.contest = "set-back"
         self.voters = Voters(self.node, self.contest, CHOICES)
         self.findings = Findings()
+        # What a published row says that it holds everything up to.
+        self.counted_through = None
 
     def begin(self):
         self.node.until_ready()
@@ -90,6 +92,12 @@ class Part:
         """One ballot; `may` says of a status and a problem whether they are in order."""
         status, kind = self.voters.cast()
         self.findings.expect(may(status, kind), f"a ballot got {status} {kind or ''}".strip())
+        if status == 201 and self.counted_through:
+            early = (self.counted_through - instant(self.voters.recorded_at)).total_seconds()
+            self.findings.expect(
+                early <= 0,
+                f"a ballot was recorded {early:.1f} s before what had been counted through",
+            )
         return status == 201
 
     def knock(self, seconds, may):
@@ -120,7 +128,9 @@ class Part:
         return time.monotonic() - started
 
     def counted_now(self, when):
-        self.findings.compare(self.voters, self.node.counts_now(self.contest), when)
+        row = self.node.counts_now(self.contest)
+        self.counted_through = instant(row["counted_through"])
+        self.findings.compare(self.voters, row, when)
 
     def end(self):
         """Closes the contest; what is final, and what a recount finds, must be what was
@@ -169,6 +179,8 @@ def open_contest(part):
     right = part.until_it_takes_votes("set right")
     part.all_take(5)
     part.counted_now(f"open, after {taken} votes with the clock {BACK} s back")
+    # Just before: the count may lie some seconds behind, for it doubts a clock that was set ahead.
+    part.all_take(1)
     part.clock.set(-STEP)
     alone = part.until_it_takes_votes(f"set back {STEP} s")
     part.all_take(5)

@@ -1,5 +1,6 @@
 """Ballots as a client makes them, and voters who cast one at a time."""
 
+import json
 import random
 import time
 
@@ -34,6 +35,8 @@ class Voters:
         self.node, self.contest, self.choices = node, contest, choices
         self.acknowledged = dict.fromkeys(choices, 0)
         self.begun = 0
+        # Of the last one that was acknowledged.
+        self.recorded_at = None
 
     @property
     def total(self):
@@ -51,5 +54,6 @@ class Voters:
             raise CouldNotCheck(f"{self.node.name} does not answer a ballot")
         if status == 201:
             self.acknowledged[choice] += 1
+            self.recorded_at = json.loads(text)["recorded_at"]
             return status, None
         return status, problem(text)
