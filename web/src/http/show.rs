@@ -53,7 +53,7 @@ pub(crate) async fn results(
         Ok(live) => live,
         Err(said) => return said,
     };
-    let public_url = worker.node.public_url.as_ref();
+    let public_url = worker.app.public_url.as_ref();
     kept_page(&worker, &live, page, View::Results, &headers, |phase, counts| {
         let (contest, definition) = (&live.slug, &live.contest);
         ResultsPage { page, contest, definition, phase, results: counts, public_url }.render()
@@ -74,7 +74,7 @@ pub(crate) async fn wall(
         Ok(live) => live,
         Err(said) => return said,
     };
-    let public_url = worker.node.public_url.as_ref();
+    let public_url = worker.app.public_url.as_ref();
     let look = WallLook::of_query(uri.query().unwrap_or_default());
     kept_page(&worker, &live, page, View::Wall(look), &headers, |phase, counts| {
         let (contest, definition) = (&live.slug, &live.contest);
@@ -91,7 +91,7 @@ pub(crate) async fn qr(
 ) -> Result<Response, Problem> {
     let slug = public_slug(&worker, &slug).await?;
     let client = Client::of(request.extensions());
-    let known = worker.node.public_url.clone();
+    let known = worker.app.public_url.clone();
     let kept = if known.is_some() { KEPT } else { KEPT_BY_ONE };
     let url = known.or_else(|| url_of_request(&worker, &request, client)).ok_or_else(|| {
         Problem::new(ProblemKind::Unreadable, "The request does not say which host it is for.")
@@ -111,11 +111,11 @@ pub(crate) async fn card(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let live = worker.node.contests.public(&slug).await?;
+    let live = worker.app.contests.public(&slug).await?;
     let live = live.ok_or_else(Problem::no_such_contest)?;
     let page = visitor(&uri, &headers, false);
-    let text = crate::pages::card_text(page, &live.contest, worker.node.public_url.as_ref());
-    let drawn = tokio::time::timeout(CARD_PATIENCE, worker.node.cards.get(text)).await;
+    let text = crate::pages::card_text(page, &live.contest, worker.app.public_url.as_ref());
+    let drawn = tokio::time::timeout(CARD_PATIENCE, worker.app.cards.get(text)).await;
     let png = drawn.unwrap_or(Err(crate::card::CardError::Busy)).map_err(|error| match error {
         crate::card::CardError::Busy => {
             Problem::new(ProblemKind::Overloaded, "Many cards are being drawn.")
@@ -133,7 +133,7 @@ pub(crate) async fn card(
 }
 
 async fn public_slug(worker: &Worker, slug: &str) -> Result<Slug, Problem> {
-    let live = worker.node.contests.public(slug).await?;
+    let live = worker.app.contests.public(slug).await?;
     live.map(|live| live.slug.clone()).ok_or_else(Problem::no_such_contest)
 }
 
@@ -143,7 +143,7 @@ fn url_of_request(worker: &Worker, request: &Request<Body>, client: Client) -> O
     // Over HTTP/2 it is part of the address.
     let authority = request.uri().authority().map(Authority::as_str);
     let authority = authority.or_else(|| headers.get(HOST)?.to_str().ok())?;
-    PublicUrl::new(worker.node.limits.is_secure(client, headers), authority)
+    PublicUrl::new(worker.app.limits.is_secure(client, headers), authority)
 }
 
 fn image(

@@ -19,7 +19,6 @@ mod session;
 mod show;
 mod tls;
 
-pub(crate) use admin::store_error;
 pub use client::LimitSettings;
 pub(crate) use client::Limits;
 pub(crate) use problem::Problem;
@@ -51,7 +50,7 @@ use server::SharedWorker;
 
 /// All routes of a worker.
 fn router(worker: SharedWorker) -> Router {
-    let roles = worker.node.roles;
+    let roles = worker.app.roles;
     let mut router = Router::new()
         .route("/healthz", get(operator::healthz))
         .route("/readyz", get(operator::readyz))
@@ -120,7 +119,7 @@ async fn cast_ballot(
     let (parts, body) = request.into_parts();
     let client = Client::of(&parts.extensions);
     let mut response = cast::cast(&worker, &slug, &parts.headers, body, client).await?;
-    cors::allow(response.headers_mut(), &parts.headers, &worker.node.vote_addresses);
+    cors::allow(response.headers_mut(), &parts.headers, &worker.app.vote_addresses);
     Ok(response.map(Body::from))
 }
 
@@ -138,7 +137,7 @@ async fn method_not_allowed(State(worker): State<SharedWorker>, request: Request
     let path = request.uri().path();
     let rest = path.strip_prefix("/v1/contests/").or(path.strip_prefix("/v1/admin/contests/"));
     let slug = rest.and_then(|rest| rest.split('/').next());
-    if slug.is_some_and(|slug| worker.node.contests.get(slug).is_none()) {
+    if slug.is_some_and(|slug| worker.app.contests.get(slug).is_none()) {
         return Problem::no_such_contest();
     }
     let detail = format!("{} is not for this path; see Allow.", request.method());

@@ -40,7 +40,7 @@ pub(crate) async fn admit_to(
     slug: &str,
 ) -> Result<(Arc<LiveContest>, Administrator), Problem> {
     let administrator = admit(worker, parts)?;
-    let live = worker.node.contests.get_fresh(slug).await?.ok_or_else(Problem::no_such_contest)?;
+    let live = worker.app.contests.get_fresh(slug).await?.ok_or_else(Problem::no_such_contest)?;
     Ok((live, administrator))
 }
 
@@ -51,7 +51,8 @@ pub(super) async fn admit_to_counts(
     slug: &str,
 ) -> Result<(Arc<LiveContest>, Arc<Counts>), Problem> {
     let (live, _) = admit_to(worker, parts, slug).await?;
-    let counts = worker.node.counts(&live.slug).await?.ok_or_else(public::no_counts)?;
+    let counts = worker.app.counts(&live.slug).await.map_err(|error| store_error(&error))?;
+    let counts = counts.ok_or_else(public::no_counts)?;
     Ok((live, counts))
 }
 
@@ -95,13 +96,13 @@ pub(crate) async fn put_contest(
     };
     let definition = definition.map_err(invalid_definition)?;
     let changed = worker
-        .node
+        .app
         .contests
         .put(&slug, &definition, |etag| precondition(&parts.headers, etag))
         .await
         .map_err(contest_error)?;
     let what = if changed.created { "contest created" } else { "contest changed" };
-    worker.node.audit(&slug, what, administrator.by()).await;
+    worker.app.audit(&slug, what, administrator.by()).await;
     let status = if changed.created { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, definition_of(&changed.live)).into_response())
 }
@@ -165,8 +166,8 @@ pub(crate) async fn list_contests(
     parts: Parts,
 ) -> Result<Response, Problem> {
     admit(&worker, &parts)?;
-    let now = worker.node.clock.now();
-    let all = worker.node.contests.all();
+    let now = worker.app.clock.now();
+    let all = worker.app.contests.all();
     let listed: Vec<_> = all
         .iter()
         .map(|live| Listed {
@@ -196,7 +197,7 @@ pub(crate) async fn open_contest(
     parts: Parts,
 ) -> Result<Response, Problem> {
     let (live, by) = admit_to(&worker, &parts, &slug).await?;
-    let changed = worker.node.contests.open(&live.slug).await;
+    let changed = worker.app.contests.open(&live.slug).await;
     moved(&worker, &live.slug, changed, "contest opened", &by).await
 }
 
@@ -216,7 +217,7 @@ pub(crate) async fn close_contest(
     parts: Parts,
 ) -> Result<Response, Problem> {
     let (live, by) = admit_to(&worker, &parts, &slug).await?;
-    let changed = worker.node.contests.close(&live.slug).await;
+    let changed = worker.app.contests.close(&live.slug).await;
     moved(&worker, &live.slug, changed, "contest closed", &by).await
 }
 
@@ -228,7 +229,7 @@ async fn moved(
     administrator: &Administrator,
 ) -> Result<Response, Problem> {
     let changed = changed.map_err(contest_error)?;
-    worker.node.audit(slug, what, administrator.by()).await;
+    worker.app.audit(slug, what, administrator.by()).await;
     Ok(definition_of(&changed.live))
 }
 
@@ -248,7 +249,7 @@ pub(crate) async fn certify_contest(
     parts: Parts,
 ) -> Result<Response, Problem> {
     let (live, administrator) = admit_to(&worker, &parts, &slug).await?;
-    let counts = tally::certify(&*worker.node.control, &live.slug).await;
+    let counts = tally::certify(&*worker.app.control, &live.slug).await;
     let counts = counts.map_err(|error| match error {
         CertifyError::NotFinal => {
             let detail =
@@ -261,7 +262,7 @@ pub(crate) async fn certify_contest(
             Problem::new(ProblemKind::Internal, format!("{error}."))
         }
     })?;
-    worker.node.audit(&live.slug, console::CERTIFIED, administrator.by()).await;
+    worker.app.audit(&live.slug, console::CERTIFIED, administrator.by()).await;
     Ok(json(&counts))
 }
 
@@ -343,10 +344,10 @@ pub(crate) async fn new_channel(
     if channel.as_str() == ballot::ChannelNumber::WEB_NAME {
         return Err(invalid("web is the voters' own"));
     }
-    let key = worker.node.contests.new_channel_key(&live.slug, &channel).await;
+    let key = worker.app.contests.new_channel_key(&live.slug, &channel).await;
     let key = key.map_err(contest_error)?;
     let what = format!("channel key made: {channel}");
-    worker.node.audit(&live.slug, &what, administrator.by()).await;
+    worker.app.audit(&live.slug, &what, administrator.by()).await;
     let channel = channel.to_string();
     Ok((StatusCode::CREATED, json(&ChannelKey { channel, key })).into_response())
 }

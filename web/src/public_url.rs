@@ -3,6 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use hyper::http::uri::{Authority, Uri};
+use serde::{Deserialize, Deserializer, de};
 
 /// Bytes of a host and port, at most: a name in the DNS has 253.
 const AUTHORITY_BYTES_MAX: usize = 261;
@@ -55,6 +56,12 @@ impl FromStr for PublicUrl {
         }
         let authority = uri.authority().map(Authority::as_str).unwrap_or_default();
         Self::new(is_secure, authority).ok_or_else(wrong)
+    }
+}
+
+impl<'de> Deserialize<'de> for PublicUrl {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
 }
 

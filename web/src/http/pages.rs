@@ -29,9 +29,8 @@ use super::{
 };
 use contests::{LiveContest, StoreAway};
 
-use crate::{
-    pages::{self, Asset, ConfirmPage, Form, Language, Page, RecordedPage, Refusal, VoterPage},
-    secret,
+use crate::pages::{
+    self, Asset, ConfirmPage, Form, Language, Page, RecordedPage, Refusal, VoterPage,
 };
 
 /// `GET /`: the contests that the public may see.
@@ -40,8 +39,8 @@ pub(crate) async fn contests(
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
-    let all = worker.node.contests.all();
-    let now = worker.node.clock.now();
+    let all = worker.app.contests.all();
+    let now = worker.app.clock.now();
     let shown = all.iter().filter(|live| live.is_public());
     let shown = shown.map(|live| (&live.slug, &live.contest));
     let html = pages::contests(visitor(&uri, &headers, false), shown, now);
@@ -98,7 +97,7 @@ async fn voter_page(worker: &Worker, slug: &str, page: Page, headers: &HeaderMap
         Err(said) => return said,
     };
     let view = if page.embedded { View::VoteEmbedded } else { View::Vote };
-    let public_url = worker.node.public_url.as_ref();
+    let public_url = worker.app.public_url.as_ref();
     kept_page(worker, &live, page, view, headers, |phase, counts| {
         let shown = VoterPage {
             page,
@@ -106,7 +105,7 @@ async fn voter_page(worker: &Worker, slug: &str, page: Page, headers: &HeaderMap
             definition: &live.contest,
             phase,
             results: counts,
-            addresses: &worker.node.vote_addresses,
+            addresses: &worker.app.vote_addresses,
             refusal: None,
             chosen: None,
             public_url,
@@ -125,7 +124,7 @@ pub(super) async fn kept_page(
     headers: &HeaderMap,
     render: impl FnOnce(Phase, Option<&Counts>) -> String,
 ) -> Response {
-    let now = worker.node.clock.now();
+    let now = worker.app.clock.now();
     let phase = live.contest.hours.phase(now);
     let counts = shown_counts(worker, live).await;
     let from = MadeFrom {
@@ -144,7 +143,7 @@ pub(super) async fn kept_page(
     let mut response = rendered.response(headers, &kept);
     let language = HeaderValue::from_static(page.language.tag);
     response.headers_mut().insert(CONTENT_LANGUAGE, language);
-    with_headers(response, Some(&live.contest), page.embedded, &worker.node.vote_addresses)
+    with_headers(response, Some(&live.contest), page.embedded, &worker.app.vote_addresses)
 }
 
 /// The counts, if the contest shows them. A page without results is better than none: the store's
@@ -153,7 +152,10 @@ async fn shown_counts(worker: &Worker, live: &LiveContest) -> Option<Arc<Counts>
     if live.contest.results == ResultsVisibility::Hidden {
         return None;
     }
-    let counts = worker.node.counts(&live.slug).await.unwrap_or_default();
+    let counts = worker.app.counts(&live.slug).await.unwrap_or_else(|error| {
+        super::admin::store_error(&error);
+        None
+    });
     counts.filter(|counts| public::is_visible(live, Some(counts)))
 }
 
@@ -203,7 +205,7 @@ async fn cast_form(
                 recorded_at: recorded.recorded_at,
             };
             let response = own_page(StatusCode::CREATED, shown.render(), Some(&live), page);
-            let is_secure = worker.node.limits.is_secure(client, headers);
+            let is_secure = worker.app.limits.is_secure(client, headers);
             keeping(response, recorded.new_device, is_secure, page)
         }
         Err(problem) => {
@@ -229,13 +231,14 @@ fn confirm_page(
     headers: &HeaderMap,
     client: Client,
 ) -> Response {
-    let ballot_id = BallotId::new(worker.node.clock.now(), secret::random_bytes());
+    let ballot_id =
+        BallotId::new(worker.app.clock.now(), ballot::random_bytes(&*worker.app.entropy));
     let (contest, definition) = (&live.slug, &live.contest);
     let shown = ConfirmPage { page, contest, definition, choice, ballot_id, refusal: None };
     let response = own_page(StatusCode::OK, shown.render(), Some(live), page);
     let known = cast::device_of_cookie(headers);
     let device = known.is_none().then(|| live.key.device_of_ballot(ballot_id));
-    keeping(response, device, worker.node.limits.is_secure(client, headers), page)
+    keeping(response, device, worker.app.limits.is_secure(client, headers), page)
 }
 
 /// The same ballot again, after an outcome that nobody knows.
@@ -264,15 +267,15 @@ fn refused_page(
         page,
         contest: &live.slug,
         definition: &live.contest,
-        phase: live.contest.hours.phase(worker.node.clock.now()),
+        phase: live.contest.hours.phase(worker.app.clock.now()),
         results: None,
-        addresses: &worker.node.vote_addresses,
+        addresses: &worker.app.vote_addresses,
         refusal: Some(refusal),
         chosen,
         public_url: None,
     };
     let response = own_page(status(refusal), shown.render(), Some(live), page);
-    with_headers(response, Some(&live.contest), page.embedded, &worker.node.vote_addresses)
+    with_headers(response, Some(&live.contest), page.embedded, &worker.app.vote_addresses)
 }
 
 /// Lets the browser keep its device.
@@ -306,7 +309,7 @@ fn is_from_another_site(headers: &HeaderMap) -> bool {
 
 /// Why a ballot would be refused now by the hours, if it would.
 fn closed(worker: &Worker, live: &LiveContest) -> Option<Refusal> {
-    match live.contest.hours.phase(worker.node.clock.now()) {
+    match live.contest.hours.phase(worker.app.clock.now()) {
         Phase::Open => None,
         Phase::Draft => Some(Refusal::NotOpenYet),
         Phase::Closed => Some(Refusal::Closed),
@@ -398,7 +401,7 @@ pub(super) async fn shown(
     slug: &str,
     page: Page,
 ) -> Result<Arc<LiveContest>, Response> {
-    match worker.node.contests.public(slug).await {
+    match worker.app.contests.public(slug).await {
         Ok(Some(live)) => Ok(live),
         Ok(None) => Err(not_there(page)),
         Err(StoreAway) => {

@@ -10,7 +10,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use ballot::{Counts, CountsStatus, Slug, Timestamp};
@@ -19,7 +19,7 @@ use parking_lot::Mutex;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use crate::{http, metrics::Metrics, node::Node};
+use crate::{app::App, http, metrics::Metrics};
 
 /// How often a watched contest's counts are looked at.
 const LOOK: Duration = Duration::from_millis(500);
@@ -161,15 +161,15 @@ impl Streams {
 
     /// Watches a contest; `None` if the node has as many viewers as it serves. The first viewer
     /// starts a task on their runtime, the last one ends it.
-    pub(crate) fn subscribe(&self, node: &Arc<Node>, slug: &Slug) -> Option<Viewer> {
+    pub(crate) fn subscribe(&self, app: &Arc<App>, slug: &Slug) -> Option<Viewer> {
         let permit = Arc::clone(&self.places).try_acquire_owned().ok()?;
-        let open = node.metrics.streams.clone();
+        let open = app.metrics.streams.clone();
         open.inc();
         let place = Place { _permit: permit, open };
         let mut watched = self.watched.lock();
         let board = watched.entry(slug.clone()).or_insert_with(|| {
             let board = Arc::new(Board::new());
-            tokio::spawn(look(Arc::clone(node), slug.clone(), Arc::clone(&board)));
+            tokio::spawn(look(Arc::clone(app), slug.clone(), Arc::clone(&board)));
             board
         });
         Some(Viewer { updates: board.subscribe(), seen: 0, _place: place })
@@ -214,26 +214,26 @@ fn pause(viewers: usize) -> Duration {
 }
 
 /// Looks at a contest's counts for all its viewers, until there are none.
-async fn look(node: Arc<Node>, slug: Slug, board: Arc<Board>) {
+async fn look(app: Arc<App>, slug: Slug, board: Arc<Board>) {
     let mut sent: Option<Arc<Encoded>> = None;
     let mut update = Update::default();
-    let mut told_at = Instant::now();
+    let mut told_at = app.clock.moment();
     let mut looks_quiet = 0;
     loop {
-        let Some(live) = node.contests.get(slug.as_str()) else { break };
+        let Some(live) = app.contests.get(slug.as_str()) else { break };
         looks_quiet += 1;
-        if let Ok(counts) = node.counts(&slug).await {
+        if let Ok(counts) = app.counts(&slug).await {
             if !http::is_visible(&live, counts.as_deref()) {
                 break;
             }
-            let encoded = counts.map(|counts| node.streams.encoded(&node.metrics, &counts));
+            let encoded = counts.map(|counts| app.streams.encoded(&app.metrics, &counts));
             if let Some(encoded) = encoded
                 && sent.as_ref().is_none_or(|sent| {
-                    let is_due = told_at.elapsed() >= pause(board.viewers());
+                    let is_due = app.clock.moment().since(told_at) >= pause(board.viewers());
                     sent.of != encoded.of && (is_due || sent.of.0 != encoded.of.0)
                 })
             {
-                told_at = Instant::now();
+                told_at = app.clock.moment();
                 update = Update { event: encoded.event.clone(), number: update.number + 1 };
                 sent = Some(encoded);
                 looks_quiet = 0;
@@ -245,7 +245,7 @@ async fn look(node: Arc<Node>, slug: Slug, board: Arc<Board>) {
             board.tell(&update).await;
         }
         tokio::time::sleep(LOOK).await;
-        let mut watched = node.streams.watched.lock();
+        let mut watched = app.streams.watched.lock();
         // Under the lock that `subscribe` takes: nobody can come in between.
         if !watched.get(&slug).is_some_and(|known| Arc::ptr_eq(known, &board)) {
             return;
@@ -255,7 +255,7 @@ async fn look(node: Arc<Node>, slug: Slug, board: Arc<Board>) {
             return;
         }
     }
-    node.streams.watched.lock().remove(&slug);
+    app.streams.watched.lock().remove(&slug);
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use ballot::{Timestamp, limits};
+use ballot::{Entropy, Timestamp, limits};
 use hyper::{
     HeaderMap, Method, Request, Uri,
     header::{AUTHORIZATION, HOST, HeaderValue, ORIGIN, SET_COOKIE},
@@ -27,7 +27,6 @@ use super::{
     problem::{Problem, ProblemKind},
     server::{SharedWorker, Worker},
 };
-use crate::secret;
 
 /// How long a session lasts: a long evening in the control room, and not the next one.
 const SESSION_SECONDS: i64 = 12 * 3_600;
@@ -82,9 +81,9 @@ impl Administrators {
     }
 
     /// A new session's cookie value.
-    fn start(&self, name: Option<&str>, now: Timestamp) -> String {
+    fn start(&self, name: Option<&str>, now: Timestamp, entropy: &dyn Entropy) -> String {
         let expires = now.as_micros() / 1_000_000 + SESSION_SECONDS;
-        let chance = hex(&secret::random_bytes::<16>());
+        let chance = hex(&ballot::random_bytes::<16>(entropy));
         let payload = format!("{expires}.{chance}.{}", hex(name.unwrap_or_default().as_bytes()));
         let signature = self.sign("session", &payload).to_hex();
         format!("{payload}.{signature}")
@@ -141,7 +140,7 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
 /// Refuses whoever is not an administrator. Before everything else, so that nobody else learns
 /// which contests there are.
 pub(crate) fn admit(worker: &Worker, parts: &Parts) -> Result<Administrator, Problem> {
-    let Some(administrators) = &worker.node.administrators else {
+    let Some(administrators) = &worker.app.administrators else {
         count_refused(worker, parts)?;
         return Err(unauthorized(NO_TOKEN));
     };
@@ -177,7 +176,7 @@ fn unauthorized(detail: &str) -> Problem {
 }
 
 fn count_refused(worker: &Worker, parts: &Parts) -> Result<(), Problem> {
-    worker.node.limits.check_refused_login(Client::of(&parts.extensions), &parts.headers)
+    worker.app.limits.check_refused_login(Client::of(&parts.extensions), &parts.headers)
 }
 
 fn session(
@@ -186,11 +185,11 @@ fn session(
     parts: &Parts,
 ) -> Result<Option<Session>, Forged> {
     let Some(value) = cookie(worker, parts) else { return Ok(None) };
-    administrators.read(value, worker.node.clock.now())
+    administrators.read(value, worker.app.clock.now())
 }
 
 fn is_secure(worker: &Worker, parts: &Parts) -> bool {
-    worker.node.limits.is_secure(Client::of(&parts.extensions), &parts.headers)
+    worker.app.limits.is_secure(Client::of(&parts.extensions), &parts.headers)
 }
 
 fn cookie<'a>(worker: &Worker, parts: &'a Parts) -> Option<&'a str> {
@@ -302,7 +301,7 @@ pub(crate) async fn sign_in(
         let detail = format!("The name must be plain text of at most {NAME_CHARS_MAX} characters.");
         return Err(Problem::new(ProblemKind::InvalidMember, detail).field("name"));
     }
-    let Some(administrators) = &worker.node.administrators else {
+    let Some(administrators) = &worker.app.administrators else {
         return Err(unauthorized(NO_TOKEN));
     };
     // Every attempt counts, and before it is looked at: over the limit, a right guess is not told
@@ -312,8 +311,8 @@ pub(crate) async fn sign_in(
         tracing::warn!("a sign-in with a wrong token was refused");
         return Err(unauthorized("This is not the administrator's token."));
     }
-    let value = administrators.start(name, worker.node.clock.now());
-    let session = administrators.read(&value, worker.node.clock.now()).unwrap_or_default();
+    let value = administrators.start(name, worker.app.clock.now(), &*worker.app.entropy);
+    let session = administrators.read(&value, worker.app.clock.now()).unwrap_or_default();
     let mut response = json(&SessionBody::of(session));
     set_cookie(&mut response, &value, SESSION_SECONDS, is_secure(&worker, &parts));
     Ok(response)
@@ -325,7 +324,7 @@ pub(crate) async fn sign_in(
     responses((status = 200, description = "Signed in or not", body = SessionBody))
 )]
 pub(crate) async fn look(State(worker): State<SharedWorker>, parts: Parts) -> Response {
-    let administrators = worker.node.administrators.as_ref();
+    let administrators = worker.app.administrators.as_ref();
     let found = administrators.map(|known| session(&worker, known, &parts));
     json(&SessionBody::of(found.and_then(Result::ok).flatten()))
 }
@@ -343,7 +342,7 @@ pub(crate) async fn sign_out(
     State(worker): State<SharedWorker>,
     parts: Parts,
 ) -> Result<Response, Problem> {
-    let administrators = worker.node.administrators.as_ref();
+    let administrators = worker.app.administrators.as_ref();
     if let Some(Ok(Some(session))) = administrators.map(|known| session(&worker, known, &parts)) {
         check_intended(&session, &parts)?;
     }
@@ -372,6 +371,17 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_micros(1_795_464_000_000_000);
 
+    /// A counter: never the same twice.
+    struct Counted(std::sync::atomic::AtomicU8);
+
+    impl Entropy for Counted {
+        fn fill(&self, bytes: &mut [u8]) {
+            bytes.fill(self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
+        }
+    }
+
+    static ENTROPY: Counted = Counted(std::sync::atomic::AtomicU8::new(0));
+
     fn seconds(seconds: i64) -> Timestamp {
         Timestamp::from_micros(NOW.as_micros() + seconds * 1_000_000)
     }
@@ -379,13 +389,13 @@ mod tests {
     #[test]
     fn a_session_holds_on_every_node_of_the_token_until_it_ends() {
         let (a, b) = (Administrators::new("token"), Administrators::new("token"));
-        let cookie = a.start(Some("Zoë, studio 2"), NOW);
+        let cookie = a.start(Some("Zoë, studio 2"), NOW, &ENTROPY);
         let session = b.read(&cookie, seconds(SESSION_SECONDS - 1)).unwrap().unwrap();
         assert_eq!(session.name.as_deref(), Some("Zoë, studio 2"));
         assert_eq!(a.read(&cookie, NOW).unwrap().unwrap().csrf, session.csrf);
         assert_eq!(a.read(&cookie, seconds(SESSION_SECONDS)), Ok(None));
         assert_eq!(Administrators::new("token 2").read(&cookie, NOW), Err(Forged));
-        let another = a.start(None, NOW);
+        let another = a.start(None, NOW, &ENTROPY);
         let another = a.read(&another, NOW).unwrap().unwrap();
         assert_eq!(another.name, None);
         assert_ne!(another.csrf, session.csrf);
@@ -394,7 +404,7 @@ mod tests {
     #[test]
     fn no_byte_of_a_session_can_be_changed() {
         let administrators = Administrators::new("token");
-        let cookie = administrators.start(Some("a"), NOW);
+        let cookie = administrators.start(Some("a"), NOW, &ENTROPY);
         for at in 0..cookie.len() {
             let mut bytes = cookie.clone().into_bytes();
             bytes[at] = if bytes[at] == b'1' { b'2' } else { b'1' };

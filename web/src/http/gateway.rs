@@ -63,7 +63,7 @@ pub(crate) async fn record_batch(
 ) -> Result<Response, Problem> {
     let (parts, request_body) = request.into_parts();
     let client = Client::of(&parts.extensions);
-    let live = worker.node.contests.with_channel(&slug, bearer(&parts.headers)).await?;
+    let live = worker.app.contests.with_channel(&slug, bearer(&parts.headers)).await?;
     let live = live.ok_or_else(Problem::no_such_contest)?;
     let (number, channel) = admit(&worker, &live, &parts.headers, client)?;
     let channel = channel.clone();
@@ -71,8 +71,8 @@ pub(crate) async fn record_batch(
     let bytes = body::read(request_body, limits::GATEWAY_BODY_BYTES_MAX).await?;
 
     // The time first and the contest second: a close by hand relies on this order.
-    let stamp = worker.node.clock.stamp();
-    let live = worker.node.contests.get(&slug).ok_or_else(Problem::no_such_contest)?;
+    let stamp = worker.app.clock.stamp();
+    let live = worker.app.contests.get(&slug).ok_or_else(Problem::no_such_contest)?;
     let lines = bytes.split(|byte| *byte == b'\n');
     let lines = (1..).zip(lines).filter(|(_, line)| !line.trim_ascii().is_empty());
     let mut ballots = Vec::with_capacity(1_024);
@@ -91,7 +91,7 @@ pub(crate) async fn record_batch(
             }),
         }
     }
-    cast::check_admitted(&worker.node, &live, &stamp)?;
+    cast::check_admitted(&worker.app, &live, &stamp)?;
     let tickets = worker
         .gatherer
         .submit_all(&live.destination, &ballots, stamp.moment)
@@ -99,7 +99,7 @@ pub(crate) async fn record_batch(
     for ticket in tickets {
         ticket.await.map_err(cast::unknown)?;
     }
-    worker.node.metrics.acknowledged.inc_by(ballots.len() as u64);
+    worker.app.metrics.acknowledged.inc_by(ballots.len() as u64);
     Ok(json(&BatchReceipt { recorded: ballots.len(), rejected }).into_response())
 }
 
@@ -112,7 +112,7 @@ fn admit<'a>(
     let channel = bearer(headers).and_then(|key| live.channel_of_key(key));
     channel.map_or_else(
         || {
-            worker.node.limits.check_refused_login(client, headers)?;
+            worker.app.limits.check_refused_login(client, headers)?;
             let detail = "A channel key of this contest is needed: Authorization: Bearer <key>.";
             Err(Problem::new(ProblemKind::Unauthorized, detail))
         },

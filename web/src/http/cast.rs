@@ -23,7 +23,7 @@ use super::{
 };
 use contests::{LiveContest, NotAdmitted};
 
-use crate::{node::Node, secret};
+use crate::app::App;
 
 /// What a voter sends, however it came.
 #[derive(Debug, Default)]
@@ -58,7 +58,7 @@ where
     B: hyper::body::Body<Data = Bytes> + Unpin,
     B::Error: fmt::Display,
 {
-    if worker.node.contests.get_fresh(slug).await?.is_none() {
+    if worker.app.contests.get_fresh(slug).await?.is_none() {
         return Err(Problem::no_such_contest());
     }
     body::check_content_type(headers, &["application/json"])?;
@@ -68,7 +68,7 @@ where
         submission.device = device_of_cookie(headers);
     }
     let recorded = record(worker, slug, &submission, headers, client).await?;
-    Ok(recorded.into_json(worker.node.limits.is_secure(client, headers)))
+    Ok(recorded.into_json(worker.app.limits.is_secure(client, headers)))
 }
 
 /// Records one ballot and returns once it is durable.
@@ -80,16 +80,16 @@ pub(crate) async fn record(
     client: Client,
 ) -> Result<Recorded, Problem> {
     // The time first and the contest second: a close by hand relies on this order.
-    let stamp = worker.node.clock.stamp();
+    let stamp = worker.app.clock.stamp();
     let recorded_at = stamp.recorded_at;
-    let live = worker.node.contests.get(slug).ok_or_else(Problem::no_such_contest)?;
+    let live = worker.app.contests.get(slug).ok_or_else(Problem::no_such_contest)?;
     let choice = live.choice(&submission.choice).ok_or_else(unknown_choice)?;
     let id = match &submission.ballot_id {
         Some(text) => ballot_id(text, &live, recorded_at)?,
-        None => BallotId::new(recorded_at, secret::random_bytes()),
+        None => BallotId::new(recorded_at, ballot::random_bytes(&*worker.app.entropy)),
     };
-    check_admitted(&worker.node, &live, &stamp)?;
-    worker.node.limits.check_ballot(client, headers)?;
+    check_admitted(&worker.app, &live, &stamp)?;
+    worker.app.limits.check_ballot(client, headers)?;
     let (device, new_device) = match submission.device {
         Some(device) => (device, None),
         None => {
@@ -110,7 +110,7 @@ pub(crate) async fn record(
         .map_err(refused)?
         .await
         .map_err(unknown)?;
-    worker.node.metrics.acknowledged.inc();
+    worker.app.metrics.acknowledged.inc();
     Ok(Recorded { ballot_id: id, contest: live.slug.clone(), recorded_at, new_device })
 }
 
@@ -141,12 +141,8 @@ pub(crate) fn ballot_id(
 
 /// This node must know what time it is and the contest's hours, else it cannot even refuse for good;
 /// and the contest must be open then.
-pub(crate) fn check_admitted(
-    node: &Node,
-    live: &LiveContest,
-    stamp: &Stamp,
-) -> Result<(), Problem> {
-    node.contests.admits(live, stamp, &node.peers).map_err(|refused| match refused {
+pub(crate) fn check_admitted(app: &App, live: &LiveContest, stamp: &Stamp) -> Result<(), Problem> {
+    app.contests.admits(live, stamp, &app.peers).map_err(|refused| match refused {
         NotAdmitted::ClockStrays => {
             let detail = "This node's clock is wrong. Send the same ballot id again, elsewhere.";
             Problem::new(ProblemKind::ClockStrays, detail)

@@ -23,7 +23,7 @@ use super::{
 };
 use contests::LiveContest;
 
-use crate::node::Node;
+use crate::app::App;
 
 /// The results as the public sees them.
 #[derive(Serialize)]
@@ -50,7 +50,7 @@ pub(crate) async fn contest(
     InPath(slug): InPath,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let live = worker.node.contests.public(&slug).await?;
+    let live = worker.app.contests.public(&slug).await?;
     let live = live.ok_or_else(Problem::no_such_contest)?;
     let etag = live.etag().to_string();
     let mut response = if matches(&headers, &etag) {
@@ -80,7 +80,7 @@ pub(crate) fn matches(headers: &HeaderMap, etag: &str) -> bool {
     responses((status = 200, description = "Now", body = super::openapi::TimeBody))
 )]
 pub(crate) async fn time(State(worker): State<SharedWorker>) -> Response {
-    json(&Time { now: worker.node.clock.now() })
+    json(&Time { now: worker.app.clock.now() })
 }
 
 /// What time it is.
@@ -104,9 +104,9 @@ pub(crate) async fn results(
     State(worker): State<SharedWorker>,
     InPath(slug): InPath,
 ) -> Result<Response, Problem> {
-    let (_, counts) = visible(&worker.node, &slug).await?;
+    let (_, counts) = visible(&worker.app, &slug).await?;
     let counts = counts.ok_or_else(no_counts)?;
-    let encoded = worker.node.streams.encoded(&worker.node.metrics, &counts);
+    let encoded = worker.app.streams.encoded(&worker.app.metrics, &counts);
     let headers = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "public, max-age=1")];
     Ok((headers, encoded.json()).into_response())
 }
@@ -128,8 +128,8 @@ pub(crate) async fn results_stream(
     State(worker): State<SharedWorker>,
     InPath(slug): InPath,
 ) -> Result<Response, Problem> {
-    let (slug, _) = visible(&worker.node, &slug).await?;
-    let viewer = worker.node.streams.subscribe(&worker.node, &slug).ok_or_else(|| {
+    let (slug, _) = visible(&worker.app, &slug).await?;
+    let viewer = worker.app.streams.subscribe(&worker.app, &slug).ok_or_else(|| {
         let detail = "As many streams are open as this node serves. Come back, or ask for the \
                       results now and then.";
         Problem::new(ProblemKind::Overloaded, detail)
@@ -167,10 +167,10 @@ pub(crate) fn results_json(counts: &Counts) -> Vec<u8> {
 }
 
 /// The contest and its counts, if the public may see them now.
-async fn visible(node: &Node, slug: &str) -> Result<(Slug, Option<Arc<Counts>>), Problem> {
-    let live = node.contests.public(slug).await?;
+async fn visible(app: &App, slug: &str) -> Result<(Slug, Option<Arc<Counts>>), Problem> {
+    let live = app.contests.public(slug).await?;
     let live = live.ok_or_else(Problem::no_such_contest)?;
-    let counts = node.counts(&live.slug).await?;
+    let counts = app.counts(&live.slug).await.map_err(|error| super::admin::store_error(&error))?;
     if !is_visible(&live, counts.as_deref()) {
         return Err(Problem::new(
             ProblemKind::ResultsHidden,

@@ -29,8 +29,8 @@ pub struct Metrics {
     pub(crate) streams: Gauge,
     pub(crate) results_encoded: Counter,
     pub(crate) waiting_ballots: Gauge,
-    pub(crate) tally_runs: Family<Outcome, Counter>,
-    pub(crate) tally_seconds: Histogram,
+    tally_runs: Family<Outcome, Counter>,
+    tally_seconds: Histogram,
     pub(crate) counts_age: Family<OfContest, Gauge<f64, AtomicU64>>,
     batch_ballots: Histogram,
     batch_bytes: Histogram,
@@ -47,8 +47,8 @@ pub(crate) struct Reason {
 
 /// How a run of the tally ended.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(crate) struct Outcome {
-    pub(crate) outcome: &'static str,
+struct Outcome {
+    outcome: &'static str,
 }
 
 /// Which contest.
@@ -162,6 +162,12 @@ impl Metrics {
             Unit::Seconds,
             self.counts_age.clone(),
         );
+    }
+
+    /// Notes a run of the tally, and how it ended.
+    pub fn tally_ran(&self, outcome: &'static str, took: Duration) {
+        self.tally_runs.get_or_create(&Outcome { outcome }).inc();
+        self.tally_seconds.observe(took.as_secs_f64());
     }
 
     /// Everything, as Prometheus reads it.

@@ -82,7 +82,7 @@ pub(crate) struct Nodes {
 
 impl Nodes {
     pub(crate) fn of(worker: &Worker) -> Self {
-        let nodes = &worker.node.peers;
+        let nodes = &worker.app.peers;
         Self { answered_by: nodes.name().to_owned(), nodes: nodes.list() }
     }
 }
@@ -98,10 +98,10 @@ pub(crate) async fn overview(
     parts: Parts,
 ) -> Result<Response, Problem> {
     admit(&worker, &parts)?;
-    let now = worker.node.clock.now();
+    let now = worker.app.clock.now();
     let mut contests = Vec::new();
-    for live in worker.node.contests.all() {
-        let counts = worker.node.counts(&live.slug).await?;
+    for live in worker.app.contests.all() {
+        let counts = worker.app.counts(&live.slug).await.map_err(|error| store_error(&error))?;
         contests.push(OverviewContest {
             contest: live.slug.clone(),
             title: live.contest.title.clone(),
@@ -134,7 +134,7 @@ pub(crate) struct Lease {
 
 impl Lease {
     async fn load(worker: &Worker, slug: &Slug) -> Result<Self, Problem> {
-        let lease = tally::load_lease(&*worker.node.control, slug).await;
+        let lease = tally::load_lease(&*worker.app.control, slug).await;
         let lease = lease.map_err(|error| store_error(&error))?;
         Ok(lease.map_or(Self { holder: None, generation: 0, expires_at: None }, |lease| Self {
             holder: Some(lease.holder),
@@ -205,9 +205,9 @@ pub(crate) async fn live(
     parts: Parts,
 ) -> Result<Response, Problem> {
     let (live, _) = admit_to(&worker, &parts, &slug).await?;
-    let counts = worker.node.counts(&live.slug).await?;
+    let counts = worker.app.counts(&live.slug).await.map_err(|error| store_error(&error))?;
     let lease = Lease::load(&worker, &live.slug).await?;
-    let now = worker.node.clock.now();
+    let now = worker.app.clock.now();
     Ok(json(&LiveView {
         server_time: now,
         contest: live.slug.clone(),
@@ -217,7 +217,7 @@ pub(crate) async fn live(
         opens_at: live.contest.hours.opens_at,
         closes_at: live.contest.hours.closes_at,
         results: crate::pages::visibility(live.contest.results).to_owned(),
-        close_margin_seconds: worker.node.contests.close_margin().as_secs_f64(),
+        close_margin_seconds: worker.app.contests.close_margin().as_secs_f64(),
         channels: live.channels.iter().map(|channel| channel.channel.to_string()).collect(),
         counts,
         lease,
@@ -249,7 +249,7 @@ fn unnamed() -> String {
 }
 
 async fn load_audit(worker: &Worker, slug: &Slug) -> Result<Vec<AuditEntry>, Problem> {
-    let documents = worker.node.control.list(&format!("audit/{slug}/"), Read::Quorum).await;
+    let documents = worker.app.control.list(&format!("audit/{slug}/"), Read::Quorum).await;
     let documents = documents.map_err(|error| store_error(&error))?;
     let first = documents.len().saturating_sub(ACTS_MAX);
     let entries = documents[first..].iter();
@@ -318,8 +318,8 @@ fn render(worker: &Worker, live: &LiveContest, counts: &Counts, acts: &[Act]) ->
         version: live.etag().to_string(),
         counts,
         acts,
-        software: worker.node.peers.list().into_iter().map(|node| node.version).collect(),
-        printed_at: worker.node.clock.now(),
+        software: worker.app.peers.list().into_iter().map(|node| node.version).collect(),
+        printed_at: worker.app.clock.now(),
     };
     shown.render()
 }

@@ -107,7 +107,7 @@ pub(crate) async fn series_csv(
 async fn table(worker: &Worker, slug: &str, parts: &Parts) -> Result<(Slug, SeriesTable), Problem> {
     let (live, _) = admit_to(worker, parts, slug).await?;
     let (from, to) = (moment(&parts.uri, "from")?, moment(&parts.uri, "to")?);
-    let series = series::load(&*worker.node.control, &live.slug).await;
+    let series = series::load(&*worker.app.control, &live.slug).await;
     let series = series.map_err(|error| store_error(&error))?;
     let is_wanted =
         |time: Timestamp| from.is_none_or(|from| from <= time) && to.is_none_or(|to| time <= to);

@@ -15,7 +15,7 @@ use super::{
     server::SharedWorker,
     session::admit,
 };
-use crate::{metrics::OfContest, node::NotReady};
+use crate::{app::NotReady, metrics::OfContest};
 
 /// The process lives.
 #[utoipa::path(get, path = "/healthz", tag = "operators",
@@ -31,7 +31,7 @@ pub(crate) async fn healthz() -> Response {
         content_type = "application/problem+json"),
 ))]
 pub(crate) async fn readyz(State(worker): State<SharedWorker>) -> Result<Response, Problem> {
-    match worker.node.not_ready() {
+    match worker.app.not_ready() {
         None => Ok(plain("ready\n")),
         Some(NotReady::Leaving) => {
             Err(Problem::new(ProblemKind::ShuttingDown, "This node is shutting down."))
@@ -58,29 +58,29 @@ pub(crate) async fn metrics(
     State(worker): State<SharedWorker>,
     parts: Parts,
 ) -> Result<Response, Problem> {
-    let node = &worker.node;
+    let app = &worker.app;
     let client = Client::of(&parts.extensions);
-    if !node.limits.is_near(client, &parts.headers) {
+    if !app.limits.is_near(client, &parts.headers) {
         admit(&worker, &parts)?;
     }
-    let waiting = i64::try_from(node.intake.waiting_ballots()).unwrap_or(i64::MAX);
-    node.metrics.waiting_ballots.set(waiting);
-    node.metrics.ready.set(node.not_ready().is_none().into());
-    node.metrics.clock_strays.set(node.peers.clock_strays().into());
-    let alive = node.peers.list().iter().filter(|node| node.state == "alive").count();
-    node.metrics.nodes_alive.set(i64::try_from(alive).unwrap_or(i64::MAX));
+    let waiting = i64::try_from(app.intake.waiting_ballots()).unwrap_or(i64::MAX);
+    app.metrics.waiting_ballots.set(waiting);
+    app.metrics.ready.set(app.not_ready().is_none().into());
+    app.metrics.clock_strays.set(app.peers.clock_strays().into());
+    let alive = app.peers.list().iter().filter(|node| node.state == "alive").count();
+    app.metrics.nodes_alive.set(i64::try_from(alive).unwrap_or(i64::MAX));
     // Worked out when it is asked for: an age that stood still would hide a tally that does.
-    node.metrics.counts_age.clear();
-    for live in node.contests.all() {
-        let Ok(Some(counts)) = node.counts(&live.slug).await else { continue };
+    app.metrics.counts_age.clear();
+    for live in app.contests.all() {
+        let Ok(Some(counts)) = app.counts(&live.slug).await else { continue };
         if counts.status == ballot::CountsStatus::Provisional {
-            let age = node.clock.now().since(counts.counted_through).as_secs_f64();
+            let age = app.clock.now().since(counts.counted_through).as_secs_f64();
             let contest = OfContest { contest: live.slug.to_string() };
-            node.metrics.counts_age.get_or_create(&contest).set(age);
+            app.metrics.counts_age.get_or_create(&contest).set(age);
         }
     }
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    Ok(([(CONTENT_TYPE, kind)], node.metrics.text()).into_response())
+    Ok(([(CONTENT_TYPE, kind)], app.metrics.text()).into_response())
 }
 
 fn plain(text: &'static str) -> Response {

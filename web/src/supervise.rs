@@ -9,7 +9,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// Runs what `start` makes until it ends by itself; after a panic, again. What it left undone shows in
 /// its results (an age that grows), so a node whose task cannot go on is not ready.
-pub(crate) async fn supervised<F>(task: &'static str, start: impl Fn() -> F)
+pub async fn supervised<F>(task: &'static str, start: impl Fn() -> F)
 where
     F: Future<Output = ()>,
 {

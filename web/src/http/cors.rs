@@ -21,7 +21,7 @@ use super::server::SharedWorker;
 pub(crate) async fn preflight(State(worker): State<SharedWorker>, request: Parts) -> Response {
     let mut response = StatusCode::NO_CONTENT.into_response();
     let headers = response.headers_mut();
-    if allow(headers, &request.headers, &worker.node.vote_addresses) {
+    if allow(headers, &request.headers, &worker.app.vote_addresses) {
         headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("POST"));
         headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("content-type"));
         headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));

@@ -45,7 +45,7 @@ use super::{
     router,
     tls::Tls,
 };
-use crate::{metrics::Reason, node::Node, supervise::supervised};
+use crate::{app::App, metrics::Reason, supervise::supervised};
 
 /// A connection that has sent no whole request head for this long is closed, idle ones too.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -70,7 +70,7 @@ pub struct ServerSettings {
 /// What one worker thread has.
 #[derive(Debug)]
 pub(crate) struct Worker {
-    pub(crate) node: Arc<Node>,
+    pub(crate) app: Arc<App>,
     pub(crate) gatherer: Arc<Gatherer>,
     pub(crate) pages: PageCache,
 }
@@ -96,7 +96,7 @@ pub struct Server {
 impl Server {
     /// Starts the workers, and accepting on the present runtime.
     pub fn start(
-        node: &Arc<Node>,
+        app: &Arc<App>,
         listener: TcpListener,
         tls: Option<Arc<Tls>>,
         settings: &ServerSettings,
@@ -108,9 +108,9 @@ impl Server {
         for n in 0..settings.threads.max(1) {
             let (sender, receiver) = mpsc::channel(HANDED_OVER_MAX);
             senders.push(sender);
-            let gatherer = Gatherer::new(Arc::clone(&node.intake));
+            let gatherer = Gatherer::new(Arc::clone(&app.intake));
             let worker =
-                Arc::new(Worker { node: Arc::clone(node), gatherer, pages: PageCache::default() });
+                Arc::new(Worker { app: Arc::clone(app), gatherer, pages: PageCache::default() });
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let (tls, stopped) = (tls.clone(), stopped.clone());
             let thread = thread::Builder::new().name(format!("worker-{n}"));
@@ -207,7 +207,7 @@ async fn work(
             Some(_) = connections.join_next() => {}
         }
     }
-    worker.node.streams.end();
+    worker.app.streams.end();
     let goodbye = async { while connections.join_next().await.is_some() {} };
     if timeout(GOODBYE, goodbye).await.is_err() {
         tracing::warn!("connections were cut that did not end in time");
@@ -224,7 +224,7 @@ struct Serving {
 impl Serving {
     async fn serve(self, accepted: Accepted, tls: Option<Arc<Tls>>) {
         let Accepted { stream, peer, permit } = accepted;
-        let gauge = self.worker.node.metrics.connections.clone();
+        let gauge = self.worker.app.metrics.connections.clone();
         gauge.inc();
         if let Err(error) = self.serve_stream(stream, peer, tls).await {
             // Of no interest to an operator: phones lose their network all the time.
@@ -321,7 +321,7 @@ async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<Reply>, Infallible> {
     if request.method() == Method::POST
-        && worker.node.roles.intake
+        && worker.app.roles.intake
         && contest_of_ballots(request.uri().path()).is_some()
     {
         let (parts, body) = request.into_parts();
@@ -333,7 +333,7 @@ async fn answer(
                 in_one_piece(&problem)
             }
         };
-        cors::allow(response.headers_mut(), &parts.headers, &worker.node.vote_addresses);
+        cors::allow(response.headers_mut(), &parts.headers, &worker.app.vote_addresses);
         return Ok(response);
     }
     let mut request = request.map(Body::new);
@@ -352,7 +352,7 @@ fn contest_of_ballots(path: &str) -> Option<&str> {
 }
 
 fn count(worker: &Worker, kind: ProblemKind) {
-    worker.node.metrics.refused.get_or_create(&Reason { reason: kind.name() }).inc();
+    worker.app.metrics.refused.get_or_create(&Reason { reason: kind.name() }).inc();
 }
 
 fn in_one_piece(problem: &Problem) -> Response<Reply> {
