@@ -13,7 +13,7 @@ use clap::Args;
 use ipnet::IpNet;
 use serde::Deserialize;
 
-use web::{PublicUrl, app::Roles};
+use web::{PublicUrl, Roles};
 
 use crate::stores::StoreAddress;
 

@@ -19,10 +19,7 @@ use tally::{
 use tokio::net::TcpListener;
 
 use web::{
-    app::{App, AppSettings, Planes},
-    http::{LimitSettings, Server, ServerSettings, Tls},
-    metrics::Metrics,
-    supervise::supervised,
+    App, AppSettings, LimitSettings, Metrics, Planes, Server, ServerSettings, Tls, supervised,
 };
 
 use crate::{
@@ -143,7 +140,7 @@ impl Running {
             supervised("refresh", || refresh(&refreshed, &app_too)).await;
         });
         tokio::spawn(beat(Arc::clone(&planes.peers), Arc::clone(&app)));
-        let server = Server::start(&app, listener, tls, &server_settings)?;
+        let server = web::serve(&app, listener, tls, &server_settings)?;
         Ok(Self { address, app, planes, server, tally, store, drain: settings.drain, is_secure })
     }
 

@@ -17,7 +17,8 @@ use store::{ControlStore, StoreError, Version};
 use crate::card::Cards;
 use crate::{
     counts_rows::CountsRows,
-    http::{Administrators, LimitSettings, Limits},
+    http::limits::{LimitSettings, Limits},
+    identity::administrators::Administrators,
     metrics::Metrics,
     public_url::PublicUrl,
     streams::Streams,
@@ -41,8 +42,8 @@ pub struct App {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) limits: Limits,
-    pub(crate) counts_rows: CountsRows,
-    pub(crate) streams: Streams,
+    pub(crate) counts_rows: Arc<CountsRows>,
+    pub(crate) streams: Arc<Streams>,
     #[cfg(feature = "card")]
     pub(crate) cards: Cards,
     pub(crate) public_url: Option<PublicUrl>,
@@ -122,7 +123,15 @@ impl App {
     pub fn new(planes: Planes, settings: AppSettings) -> Arc<Self> {
         let Planes { contests, control, intake, peers, clock, entropy, metrics } = planes;
         let age_max = settings.counts_age_max;
-        let counts_rows = CountsRows::new(Arc::clone(&control), Arc::clone(&clock), age_max);
+        let rows = CountsRows::new(Arc::clone(&control), Arc::clone(&clock), age_max);
+        let counts_rows = Arc::new(rows);
+        let streams = Streams::new(
+            Arc::clone(&contests),
+            Arc::clone(&counts_rows),
+            Arc::clone(&clock),
+            Arc::clone(&metrics),
+            settings.streams_max,
+        );
         Arc::new(Self {
             contests,
             control,
@@ -133,7 +142,7 @@ impl App {
             metrics,
             limits: Limits::new(settings.limits),
             counts_rows,
-            streams: Streams::new(settings.streams_max),
+            streams,
             #[cfg(feature = "card")]
             cards: Cards::new(settings.card_font),
             public_url: settings.public_url,

@@ -46,6 +46,14 @@ impl CountsRows {
         Ok(counts)
     }
 
+    /// The same for whoever does without: a failure is logged, and there is none.
+    pub(crate) async fn get_if_readable(&self, slug: &Slug) -> Option<Arc<Counts>> {
+        self.get(slug).await.unwrap_or_else(|error| {
+            tracing::error!(%error, contest = %slug, "the counts could not be read");
+            None
+        })
+    }
+
     async fn read(&self, slug: &Slug) -> Result<Option<Arc<Counts>>, StoreError> {
         Ok(tally::load_counts(&*self.control, slug, Read::Quorum).await?.map(Arc::new))
     }

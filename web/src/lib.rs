@@ -1,25 +1,55 @@
 //! All of Landslide that knows HTTP or HTML: the calls, the pages, who is an administrator, metrics.
+//!
+//! An [`App`] is put together from a node's [`Planes`] and served by [`serve`]. Inside, one way:
+//! `http` (the wire) <- `identity` <- `app` <- `api` and `visits` (the handlers) <- `routes` <- `front`.
 
-pub mod app;
+mod http;
+pub use http::{
+    limits::LimitSettings,
+    server::{Server, ServerSettings},
+    tls::{Tls, TlsError},
+};
+
+mod identity;
+
+mod metrics;
+pub use metrics::Metrics;
 
 mod public_url;
 pub use public_url::PublicUrl;
 
-pub mod http;
-
-mod pages;
-
 mod counts_rows;
 
-mod exports;
+mod public_results;
 
 mod streams;
+
+mod qr;
 
 #[cfg(feature = "card")]
 mod card;
 
-mod qr;
+mod app;
+pub use app::{App, AppSettings, NotReady, Planes, Roles};
 
-pub mod metrics;
+mod worker;
 
-pub mod supervise;
+mod shapes;
+
+mod api;
+
+mod tables;
+
+mod pages;
+
+mod visits;
+
+mod openapi;
+
+mod routes;
+
+mod front;
+pub use front::serve;
+
+mod supervise;
+pub use supervise::supervised;

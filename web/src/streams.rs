@@ -13,13 +13,14 @@ use std::{
     time::Duration,
 };
 
-use ballot::{Counts, CountsStatus, Slug, Timestamp};
+use ballot::{Counts, CountsStatus, NodeClock, Slug, Timestamp};
 use bytes::{BufMut, Bytes, BytesMut};
+use contests::Contests;
 use parking_lot::Mutex;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use crate::{app::App, http, metrics::Metrics};
+use crate::{counts_rows::CountsRows, metrics::Metrics, public_results};
 
 /// How often a watched contest's counts are looked at.
 const LOOK: Duration = Duration::from_millis(500);
@@ -40,6 +41,10 @@ const PAUSE_MAX: Duration = Duration::from_secs(10);
 /// The contests that are being watched, and their results as they are sent.
 #[derive(Debug)]
 pub(crate) struct Streams {
+    contests: Arc<Contests>,
+    rows: Arc<CountsRows>,
+    clock: Arc<NodeClock>,
+    metrics: Arc<Metrics>,
     watched: Mutex<HashMap<Slug, Arc<Board>>>,
     encoded: Mutex<HashMap<Slug, Arc<Encoded>>>,
     places: Arc<Semaphore>,
@@ -118,7 +123,7 @@ impl Encoded {
     fn new(counts: &Counts) -> Self {
         const BEFORE: &[u8] = b"event: counts\ndata: ";
         const AFTER: &[u8] = b"\n\n";
-        let json = http::results_json(counts);
+        let json = public_results::json(counts);
         let mut event = BytesMut::with_capacity(BEFORE.len() + json.len() + AFTER.len());
         event.put_slice(BEFORE);
         event.put_slice(&json);
@@ -140,36 +145,45 @@ fn edition(counts: &Counts) -> Edition {
 
 impl Streams {
     /// Serves at most `streams_max` viewers at a time.
-    pub(crate) fn new(streams_max: usize) -> Self {
+    pub(crate) fn new(
+        contests: Arc<Contests>,
+        rows: Arc<CountsRows>,
+        clock: Arc<NodeClock>,
+        metrics: Arc<Metrics>,
+        streams_max: usize,
+    ) -> Arc<Self> {
         let places = Arc::new(Semaphore::new(streams_max.min(Semaphore::MAX_PERMITS)));
-        Self { watched: Mutex::default(), encoded: Mutex::default(), places }
+        let (watched, encoded) = Default::default();
+        Arc::new(Self { contests, rows, clock, metrics, watched, encoded, places })
     }
 
     /// The results as they are sent, encoded if nobody has asked for these yet.
-    pub(crate) fn encoded(&self, metrics: &Metrics, counts: &Counts) -> Arc<Encoded> {
-        let mut known = self.encoded.lock();
-        if let Some(encoded) = known.get(&counts.contest)
+    pub(crate) fn encoded(&self, counts: &Counts) -> Arc<Encoded> {
+        let mut all = self.encoded.lock();
+        if let Some(encoded) = all.get(&counts.contest)
             && encoded.of == edition(counts)
         {
             return Arc::clone(encoded);
         }
         let encoded = Arc::new(Encoded::new(counts));
-        metrics.results_encoded.inc();
-        known.insert(counts.contest.clone(), Arc::clone(&encoded));
+        self.metrics.results_encoded.inc();
+        all.insert(counts.contest.clone(), Arc::clone(&encoded));
         encoded
     }
 
     /// Watches a contest; `None` if the node has as many viewers as it serves. The first viewer
     /// starts a task on their runtime, the last one ends it.
-    pub(crate) fn subscribe(&self, app: &Arc<App>, slug: &Slug) -> Option<Viewer> {
+    pub(crate) fn subscribe(self: &Arc<Self>, slug: &Slug) -> Option<Viewer> {
         let permit = Arc::clone(&self.places).try_acquire_owned().ok()?;
-        let open = app.metrics.streams.clone();
+        let open = self.metrics.streams.clone();
         open.inc();
         let place = Place { _permit: permit, open };
         let mut watched = self.watched.lock();
         let board = watched.entry(slug.clone()).or_insert_with(|| {
             let board = Arc::new(Board::new());
-            tokio::spawn(look(Arc::clone(app), slug.clone(), Arc::clone(&board)));
+            let (streams, slug) = (Arc::clone(self), slug.clone());
+            let of = Arc::clone(&board);
+            tokio::spawn(async move { streams.look(&slug, &of).await });
             board
         });
         Some(Viewer { updates: board.subscribe(), seen: 0, _place: place })
@@ -178,6 +192,54 @@ impl Streams {
     /// Ends all streams: their viewers come back, perhaps to another node.
     pub(crate) fn end(&self) {
         self.watched.lock().clear();
+    }
+
+    /// Looks at a contest's counts for all its viewers, until there are none.
+    async fn look(&self, slug: &Slug, board: &Arc<Board>) {
+        let mut sent: Option<Arc<Encoded>> = None;
+        let mut update = Update::default();
+        let mut told_at = self.clock.moment();
+        let mut looks_quiet = 0;
+        loop {
+            let Some(live) = self.contests.get(slug.as_str()) else { break };
+            looks_quiet += 1;
+            match self.rows.get(slug).await {
+                Ok(counts) if !public_results::is_visible(&live, counts.as_deref()) => break,
+                Ok(counts) => {
+                    let encoded = counts.map(|counts| self.encoded(&counts));
+                    if let Some(encoded) = encoded
+                        && sent.as_ref().is_none_or(|sent| {
+                            let waited = self.clock.moment().since(told_at);
+                            let is_due = waited >= pause(board.viewers());
+                            sent.of != encoded.of && (is_due || sent.of.0 != encoded.of.0)
+                        })
+                    {
+                        told_at = self.clock.moment();
+                        let event = encoded.event.clone();
+                        update = Update { event, number: update.number + 1 };
+                        sent = Some(encoded);
+                        looks_quiet = 0;
+                        board.tell(&update).await;
+                    }
+                }
+                Err(error) => tracing::error!(%error, contest = %slug, "no counts to stream"),
+            }
+            if looks_quiet >= LOOKS_QUIET_MAX {
+                looks_quiet = 0;
+                board.tell(&update).await;
+            }
+            tokio::time::sleep(LOOK).await;
+            let mut watched = self.watched.lock();
+            // Under the lock that `subscribe` takes: nobody can come in between.
+            if !watched.get(slug).is_some_and(|present| Arc::ptr_eq(present, board)) {
+                return;
+            }
+            if board.viewers() == 0 {
+                watched.remove(slug);
+                return;
+            }
+        }
+        self.watched.lock().remove(slug);
     }
 }
 
@@ -211,51 +273,6 @@ impl Board {
 fn pause(viewers: usize) -> Duration {
     let millis = viewers.saturating_mul(1_000) / EVENTS_PER_SECOND;
     Duration::from_millis(millis as u64).min(PAUSE_MAX)
-}
-
-/// Looks at a contest's counts for all its viewers, until there are none.
-async fn look(app: Arc<App>, slug: Slug, board: Arc<Board>) {
-    let mut sent: Option<Arc<Encoded>> = None;
-    let mut update = Update::default();
-    let mut told_at = app.clock.moment();
-    let mut looks_quiet = 0;
-    loop {
-        let Some(live) = app.contests.get(slug.as_str()) else { break };
-        looks_quiet += 1;
-        if let Ok(counts) = app.counts(&slug).await {
-            if !http::is_visible(&live, counts.as_deref()) {
-                break;
-            }
-            let encoded = counts.map(|counts| app.streams.encoded(&app.metrics, &counts));
-            if let Some(encoded) = encoded
-                && sent.as_ref().is_none_or(|sent| {
-                    let is_due = app.clock.moment().since(told_at) >= pause(board.viewers());
-                    sent.of != encoded.of && (is_due || sent.of.0 != encoded.of.0)
-                })
-            {
-                told_at = app.clock.moment();
-                update = Update { event: encoded.event.clone(), number: update.number + 1 };
-                sent = Some(encoded);
-                looks_quiet = 0;
-                board.tell(&update).await;
-            }
-        }
-        if looks_quiet >= LOOKS_QUIET_MAX {
-            looks_quiet = 0;
-            board.tell(&update).await;
-        }
-        tokio::time::sleep(LOOK).await;
-        let mut watched = app.streams.watched.lock();
-        // Under the lock that `subscribe` takes: nobody can come in between.
-        if !watched.get(&slug).is_some_and(|known| Arc::ptr_eq(known, &board)) {
-            return;
-        }
-        if board.viewers() == 0 {
-            watched.remove(&slug);
-            return;
-        }
-    }
-    app.streams.watched.lock().remove(&slug);
 }
 
 #[cfg(test)]

@@ -70,6 +70,19 @@ function rateOf(contest, counts) {
   return rate;
 }
 
+/** What was said of contests that cannot be read: an alert is read out once, and not every other second. */
+let unreadable = "";
+
+/** @param {{contest: string, reason: string}[]} contests */
+function showUnreadable(contests) {
+  const text = JSON.stringify(contests);
+  if (text === unreadable) return;
+  unreadable = text;
+  find("unreadable").replaceChildren(...contests.map(({ contest, reason }) =>
+    element("p", {}, element("span", { class: "code" }, contest), ` cannot be read by this node: ${reason}`)));
+  find("unreadable").hidden = contests.length === 0;
+}
+
 const ORDER = ["open", "draft", "closed", "final", "certified"];
 
 async function list() {
@@ -81,7 +94,8 @@ async function list() {
     if (body.rows[n] !== row) body.insertBefore(row, body.rows[n] ?? null);
   });
   while (body.rows.length > shown.length) body.deleteRow(-1);
-  find("none").hidden = contests.length > 0;
+  showUnreadable(told.unreadable);
+  find("none").hidden = contests.length + told.unreadable.length > 0;
   find("list").hidden = contests.length === 0;
   showNodes(told.nodes, clock.now());
 }

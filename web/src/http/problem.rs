@@ -9,8 +9,6 @@ use hyper::{
 use serde::Serialize;
 use serde_json::json;
 
-use contests::StoreAway;
-
 /// A refusal, as the edge says it. Status and title follow from the type.
 #[derive(Clone, Debug)]
 pub(crate) struct Problem {
@@ -115,12 +113,6 @@ impl ProblemKind {
     /// Its URI.
     pub(crate) fn uri(self) -> String {
         format!("urn:landslide:problem:{}", self.name())
-    }
-}
-
-impl From<StoreAway> for Problem {
-    fn from(_: StoreAway) -> Self {
-        Self::new(ProblemKind::StoreUnavailable, "The store is away. Try again.")
     }
 }
 

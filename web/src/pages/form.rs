@@ -2,7 +2,7 @@
 
 use ballot::{BallotId, Slug};
 
-use super::Refusal;
+use super::refusal::Refusal;
 
 /// The body of `POST /c/{contest}`, `application/x-www-form-urlencoded`.
 #[derive(Clone, Debug, PartialEq, Eq)]

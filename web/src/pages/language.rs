@@ -6,7 +6,7 @@ use askama::filters::{Escaper, Html};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::words::Moment;
+use super::moment::Moment;
 
 /// A language with all its messages.
 #[derive(Debug)]

@@ -1,40 +1,22 @@
-//! The result page, the studio's wall, and what the head of a page tells other sites of it.
+//! The result page and the studio's wall.
 
 use askama::Template;
 use ballot::{Contest, Counts, CountsStatus, Phase, ResultsVisibility, Slug};
 
 use super::{
-    Language,
-    language::Filled,
-    render,
-    voter::{Page, Results},
-    words::{self, HoursInWords, Moment},
+    language::{Filled, Language},
+    moment::Moment,
+    page::Page,
+    preview::Preview,
+    render::render,
+    standings::Results,
+    words::{self, HoursInWords},
 };
-use crate::PublicUrl;
-#[cfg(feature = "card")]
-use crate::card::CardText;
+use crate::public_url::PublicUrl;
 
 /// Choices on a wall where nothing is said, and at most.
 const TOP_DEFAULT: u8 = 5;
 const TOP_MAX: u8 = 12;
-
-/// What a link preview needs: absolute addresses, which only the settings can know.
-pub(super) struct Preview {
-    pub(super) url: String,
-    /// Where cards are drawn.
-    pub(super) image: Option<String>,
-}
-
-impl Preview {
-    pub(super) fn new(site: &PublicUrl, contest: &Slug, page: Page) -> Self {
-        let tag = page.language.tag;
-        Self {
-            url: format!("{site}/c/{contest}{}", page.query()),
-            image: cfg!(feature = "card")
-                .then(|| format!("{site}/c/{contest}/card.png?lang={tag}")),
-        }
-    }
-}
 
 /// The page at `/c/{contest}/results`.
 #[derive(Clone, Copy, Debug)]
@@ -178,26 +160,9 @@ impl Shown {
             CountsStatus::Final => ("final", "state_final"),
             CountsStatus::Certified => ("certified", "state_certified"),
         };
-        let through = Moment::new(counts.counted_through, language);
+        let through = Moment::new(counts.counted_through, language.tag);
         let state = language.fill(key, &[("time", Filled::Time(&through))]);
         Self { total: words::grouped(counts.total), status, state }
-    }
-}
-
-/// What stands on the image that other sites show with a link to the vote.
-#[cfg(feature = "card")]
-pub(crate) fn card_text(page: Page, contest: &Contest, site: Option<&PublicUrl>) -> CardText {
-    // Each by itself, or a line from right to left would mix them.
-    let words = |time| format!("\u{2066}{}\u{2069}", Moment::new(time, page.language).words);
-    let hours = [contest.hours.opens_at, contest.hours.closes_at];
-    let hours: Vec<String> = hours.into_iter().flatten().map(words).collect();
-    let count = words::grouped(contest.choices.len() as u64);
-    CardText {
-        site: site.map_or("Landslide", PublicUrl::authority).to_owned(),
-        title: contest.title.clone(),
-        choices: page.language.fill_text("card_choices", "n", &count),
-        hours: hours.join(" \u{2013} "),
-        is_rtl: page.language.dir == "rtl",
     }
 }
 

@@ -1,33 +1,14 @@
 //! Domain values in plain words.
 
 use ballot::{
-    Admission, Contest, CountsStatus, Hours, Phase, Policy, ResultsVisibility, Timestamp,
+    Admission, BallotCounts, Contest, CountsStatus, Hours, Phase, Policy, ResultsVisibility,
+    Timestamp,
 };
 
-use super::language::{Filled, Language};
-
-/// A time for machines and for people. The script rewrites the words for the visitor's place.
-#[derive(Clone, Debug)]
-pub(super) struct Moment {
-    pub rfc3339: String,
-    pub(crate) words: String,
-}
-
-impl Moment {
-    pub(super) fn new(time: Timestamp, language: &Language) -> Self {
-        let rfc3339 = time.to_string();
-        // The name of a month would need a calendar of every language; a date in digits needs none.
-        let date = if language.tag == "en" { "%-d %B %Y, " } else { "%Y-%m-%d, " };
-        let words = match jiff::Timestamp::from_microsecond(time.as_micros()) {
-            Ok(time) => {
-                let clock = if time.as_second() % 60 == 0 { "%H:%M UTC" } else { "%H:%M:%S UTC" };
-                time.strftime(&format!("{date}{clock}")).to_string()
-            }
-            Err(_) => rfc3339.clone(),
-        };
-        Self { words, rfc3339 }
-    }
-}
+use super::{
+    language::{Filled, Language},
+    moment::Moment,
+};
 
 /// A contest's hours, and where it stands in them.
 #[derive(Clone, Debug)]
@@ -44,7 +25,7 @@ pub(super) struct HoursInWords {
 impl HoursInWords {
     pub(super) fn new(hours: Hours, phase: Phase, language: &Language) -> Self {
         let at = |key: &str, time| {
-            let time = Moment::new(time, language);
+            let time = Moment::new(time, language.tag);
             language.fill(key, &[("time", Filled::Time(&time))])
         };
         let by_hand = || language.fill("hours_open_by_hand", &[]);
@@ -87,7 +68,7 @@ pub(super) fn policy(language: &Language, definition: &Contest) -> String {
         Policy::One | Policy::UpTo(1) => language.fill("policy_one", &[who]),
         Policy::Latest => match definition.hours.closes_at {
             Some(time) => {
-                let time = Moment::new(time, language);
+                let time = Moment::new(time, language.tag);
                 language.fill("policy_latest_until", &[who, ("time", Filled::Time(&time))])
             }
             None => language.fill("policy_latest", &[who]),
@@ -148,6 +129,27 @@ pub(crate) fn visibility(results: ResultsVisibility) -> &'static str {
     }
 }
 
+/// How settled a count is, as in its row.
+pub(crate) fn status_name(status: CountsStatus) -> &'static str {
+    match status {
+        CountsStatus::Provisional => "provisional",
+        CountsStatus::Final => "final",
+        CountsStatus::Certified => "certified",
+    }
+}
+
+/// What became of the recorded ballots, by name.
+pub(crate) fn ballots(ballots: &BallotCounts) -> [(&'static str, u64); 5] {
+    let BallotCounts { recorded, counted, duplicate, late, void } = *ballots;
+    [
+        ("recorded", recorded),
+        ("counted", counted),
+        ("duplicate", duplicate),
+        ("late", late),
+        ("void", void),
+    ]
+}
+
 /// The message of how settled the numbers are.
 pub(super) fn status(status: CountsStatus) -> &'static str {
     match status {
@@ -194,20 +196,6 @@ mod tests {
         assert_eq!(share(1, 3), "33.3");
         assert_eq!(share(2, 3), "66.7");
         assert_eq!(share(u64::MAX, u64::MAX), "100.0");
-    }
-
-    #[test]
-    fn a_moment_is_in_words_whatever_it_is() {
-        let english = &Language::all()[0];
-        let words = |micros| Moment::new(Timestamp::from_micros(micros), english).words;
-        assert_eq!(words(1_795_464_000_000_000), "23 November 2026, 20:00 UTC");
-        assert_eq!(words(1_795_464_001_500_000), "23 November 2026, 20:00:01 UTC");
-        let german = Language::of_tag("de").unwrap();
-        let moment = Moment::new(Timestamp::from_micros(1_795_464_000_000_000), german);
-        assert_eq!(moment.words, "2026-11-23, 20:00 UTC");
-        for hostile in [i64::MIN, -1, i64::MAX] {
-            assert!(!words(hostile).is_empty());
-        }
     }
 
     #[test]
