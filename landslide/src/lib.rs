@@ -1,5 +1,5 @@
 //! The binary of Landslide as a library, so that its parts can be tested: command line, settings,
-//! HTTP, pages, identity, metrics.
+//! and how a node is put together.
 
 pub mod settings;
 
@@ -20,33 +20,9 @@ pub mod recount;
 
 pub mod wiring;
 
-pub mod node;
-
-mod public_url;
-pub use public_url::PublicUrl;
-
-pub mod http;
-
-mod pages;
-
-mod exports;
-
-mod streams;
-
-#[cfg(feature = "card")]
-mod card;
-
-mod qr;
-
-pub mod metrics;
-
 pub mod logging;
 
 pub mod machine;
-
-mod supervise;
-
-mod secret;
 
 mod output;
 

@@ -13,7 +13,9 @@ use clap::Args;
 use ipnet::IpNet;
 use serde::Deserialize;
 
-use crate::{PublicUrl, node::Roles, stores::StoreAddress};
+use web::{PublicUrl, Roles};
+
+use crate::stores::StoreAddress;
 
 /// Bytes of a node's name, at most: it is part of a document's key.
 pub(crate) const NODE_NAME_BYTES_MAX: usize = 100;
@@ -284,11 +286,6 @@ impl Settings {
     }
 }
 
-impl Roles {
-    /// Everything on.
-    pub const ALL: Self = Self { intake: true, tally: true, admin: true };
-}
-
 /// How logs are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
@@ -311,7 +308,7 @@ macro_rules! read_from_text {
     )+};
 }
 
-read_from_text!(RoleList, NetList, AddressList, NodeName, PublicUrl, Span, StoreAddress);
+read_from_text!(RoleList, NetList, AddressList, NodeName, Span, StoreAddress);
 
 /// A name that can be part of a document's key.
 #[derive(Clone, Debug)]

@@ -3,7 +3,7 @@
 use std::{
     future::Future,
     net::SocketAddr,
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -18,15 +18,14 @@ use tally::{
 };
 use tokio::net::TcpListener;
 
+use web::{
+    App, AppSettings, LimitSettings, Metrics, Planes, Server, ServerSettings, Tls, supervised,
+};
+
 use crate::{
-    http::{Administrators, LimitSettings, Limits, Server, ServerSettings, Tls},
     machine::{SystemClock, SystemEntropy},
-    metrics::{Metrics, Outcome},
-    node::{Node, SeenCounts},
     settings::{NODE_NAME_BYTES_MAX, Settings},
     stores::{OpenStore, StoreAddress},
-    streams::Streams,
-    supervise::supervised,
 };
 
 /// How often a tally that waits for another's contest counts along.
@@ -47,7 +46,8 @@ const BACKLOG: u32 = 4_096;
 pub struct Running {
     /// Where it listens.
     pub address: SocketAddr,
-    node: Arc<Node>,
+    app: Arc<App>,
+    planes: Planes,
     server: Server,
     tally: Option<TallyHandle>,
     store: OpenStore,
@@ -107,7 +107,6 @@ impl Running {
             ..sharing.intake
         };
         let tally_settings = TallySettings { schedule, ..sharing.tally_settings(peers.name()) };
-        let token = settings.admin_token.as_ref();
         let card_font = settings.card_font.as_ref().map(|path| {
             std::fs::read(path).with_context(|| format!("card_font: {}", path.display()))
         });
@@ -116,38 +115,18 @@ impl Running {
             cfg!(feature = "card") || card_font.is_none(),
             "card_font: this program was built without the feature card, which draws them"
         );
-        let node = Arc::new(Node {
-            intake: Intake::new(
-                Arc::clone(&ballots),
-                intake_settings,
-                Arc::clone(&metrics) as _,
-                Arc::clone(&clock),
-                entropy,
-            ),
-            contests: Arc::clone(&contests),
-            control: Arc::clone(&control),
-            limits: Limits::new(LimitSettings {
-                ballots_per_second: settings.ballots_per_second,
-                ballots_burst: settings.ballots_burst,
-                trusted_proxies: settings.trusted_proxies.clone(),
-                limit_loopback: settings.limit_loopback,
-            }),
-            metrics,
-            streams: Streams::new(settings.streams_max),
-            public_url: settings.public_url.clone(),
-            #[cfg(feature = "card")]
-            cards: crate::card::Cards::new(card_font),
-            clock,
-            peers,
-            seen_counts: SeenCounts::new(sharing.counts_age_max),
-            roles: settings.roles,
-            vote_addresses: settings.vote_addresses.clone(),
-            administrators: token.map(|token| Administrators::new(token)),
-            leaving: false.into(),
-        });
+        let intake = Intake::new(
+            Arc::clone(&ballots),
+            intake_settings,
+            Arc::clone(&metrics) as _,
+            Arc::clone(&clock),
+            Arc::clone(&entropy),
+        );
+        let planes = Planes { contests, control, intake, peers, clock, entropy, metrics };
+        let app = App::new(planes.clone(), app_settings(settings, &sharing, card_font));
         warn_of(settings, is_secure);
         let tally = if settings.roles.tally {
-            Some(start_tally(&node, ballots, tally_settings)?)
+            Some(start_tally(&planes, ballots, tally_settings)?)
         } else {
             None
         };
@@ -156,11 +135,13 @@ impl Running {
         if let Some(tls) = &tls {
             tokio::spawn(Arc::clone(tls).reload_on_change());
         }
-        let refreshed = Arc::clone(&node);
-        tokio::spawn(async move { supervised("refresh", || refresh(&refreshed)).await });
-        tokio::spawn(beat(Arc::clone(&node)));
-        let server = Server::start(&node, listener, tls, &server_settings)?;
-        Ok(Self { address, node, server, tally, store, drain: settings.drain, is_secure })
+        let (refreshed, app_too) = (planes.clone(), Arc::clone(&app));
+        tokio::spawn(async move {
+            supervised("refresh", || refresh(&refreshed, &app_too)).await;
+        });
+        tokio::spawn(beat(Arc::clone(&planes.peers), Arc::clone(&app)));
+        let server = web::serve(&app, listener, tls, &server_settings)?;
+        Ok(Self { address, app, planes, server, tally, store, drain: settings.drain, is_secure })
     }
 
     /// Where clients find it.
@@ -170,7 +151,7 @@ impl Running {
 
     /// The contests, for those in the same process.
     pub fn contests(&self) -> &Arc<Contests> {
-        &self.node.contests
+        &self.planes.contests
     }
 
     /// Resolves with the reason when the store has failed: the process must end, for nothing more
@@ -181,11 +162,11 @@ impl Running {
 
     /// Ends in order: takes no more ballots, commits and answers those accepted, then closes.
     pub async fn stop(self) -> Result<()> {
-        self.node.leaving.store(true, Ordering::SeqCst);
-        let leaving = Arc::clone(&self.node.peers);
+        self.app.leave();
+        let leaving = Arc::clone(&self.planes.peers);
         let left = tokio::spawn(async move { leaving.leave().await });
-        self.node.intake.start_draining();
-        self.node.intake.drained().await;
+        self.planes.intake.start_draining();
+        self.planes.intake.drained().await;
         // Balancers see that it is not ready and go elsewhere; late comers are told to.
         tokio::time::sleep(self.drain).await;
         self.server.stop().await;
@@ -245,6 +226,25 @@ impl Sharing {
             let holder = "the process on this folder".into();
             TallySettings { holder, ..TallySettings::default() }
         }
+    }
+}
+
+/// What its handlers go by.
+fn app_settings(settings: &Settings, sharing: &Sharing, card_font: Option<Vec<u8>>) -> AppSettings {
+    AppSettings {
+        limits: LimitSettings {
+            ballots_per_second: settings.ballots_per_second,
+            ballots_burst: settings.ballots_burst,
+            trusted_proxies: settings.trusted_proxies.clone(),
+            limit_loopback: settings.limit_loopback,
+        },
+        roles: settings.roles,
+        admin_token: settings.admin_token.clone(),
+        public_url: settings.public_url.clone(),
+        vote_addresses: settings.vote_addresses.clone(),
+        streams_max: settings.streams_max,
+        counts_age_max: sharing.counts_age_max,
+        card_font,
     }
 }
 
@@ -321,34 +321,33 @@ fn warn_of(settings: &Settings, is_secure: bool) {
 }
 
 fn start_tally(
-    node: &Arc<Node>,
+    planes: &Planes,
     ballots: Arc<dyn BallotStore>,
     settings: TallySettings,
 ) -> Result<TallyHandle> {
-    let metrics = Arc::clone(&node.metrics);
+    let metrics = Arc::clone(&planes.metrics);
     let on_run = move |report: &RunReport| {
         let outcome = match &report.outcome {
             RunOutcome::Published(_) => "published",
             RunOutcome::NotHeld => "not_held",
             RunOutcome::Failed(_) => "failed",
         };
-        metrics.tally_runs.get_or_create(&Outcome { outcome }).inc();
-        metrics.tally_seconds.observe(report.took.as_secs_f64());
+        metrics.tally_ran(outcome, report.took);
     };
-    let recorder = Recorder::start(Arc::clone(&node.control));
+    let recorder = Recorder::start(Arc::clone(&planes.control));
     let hooks = Hooks {
         on_publish: Arc::new(move |counts| recorder.note(counts)),
         on_run: Arc::new(on_run),
     };
-    let contests = Arc::new(Counted(Arc::clone(node)));
-    let clock = Arc::clone(&node.clock);
-    let control = Arc::clone(&node.control);
+    let contests = Arc::new(Counted(planes.clone()));
+    let clock = Arc::clone(&planes.clock);
+    let control = Arc::clone(&planes.control);
     let tally = Tally::new(ballots, control, contests, clock, settings, hooks);
     Ok(tally.spawn()?)
 }
 
 /// The contests, as the tally asks for them.
-struct Counted(Arc<Node>);
+struct Counted(Planes);
 
 impl tally::Contests for Counted {
     fn names(&self) -> Result<Vec<Slug>, StoreError> {
@@ -396,23 +395,23 @@ pub(crate) fn tally_contest(live: &LiveContest) -> TallyContest {
 }
 
 /// Lets the others know that this node lives.
-async fn beat(node: Arc<Node>) {
+async fn beat(peers: Arc<Peers>, app: Arc<App>) {
     let beat = || {
-        let asked = Arc::clone(&node);
-        Arc::clone(&node.peers).beat(move || asked.not_ready().is_none())
+        let asked = Arc::clone(&app);
+        Arc::clone(&peers).beat(move || asked.not_ready().is_none())
     };
     supervised("heartbeat", beat).await;
 }
 
 /// Reads the contests again and again, and forgets what is no longer needed.
-async fn refresh(node: &Node) {
+async fn refresh(planes: &Planes, app: &App) {
     let (mut until_forget, mut was_behind) = (FORGET, false);
     loop {
         tokio::time::sleep(timing::REFRESH).await;
-        if let Err(error) = node.contests.refresh().await {
+        if let Err(error) = planes.contests.refresh().await {
             tracing::error!(%error, "the contests could not be read again");
         }
-        let behind = node.clock.behind();
+        let behind = planes.clock.behind();
         match (was_behind, behind) {
             (false, Some(behind)) => tracing::error!(
                 behind_seconds = behind.as_secs_f64(),
@@ -425,7 +424,7 @@ async fn refresh(node: &Node) {
         was_behind = behind.is_some();
         until_forget = until_forget.saturating_sub(timing::REFRESH);
         if until_forget.is_zero() {
-            node.limits.forget_idle();
+            app.forget_idle_networks();
             until_forget = FORGET;
         }
     }

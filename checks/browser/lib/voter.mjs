@@ -35,7 +35,7 @@ const messages = new Map();
 /** A message of the pages' own files, so that a case need not be changed with its wording. */
 export function message(key, values = {}, language = "en") {
   if (!messages.has(language)) {
-    const file = new URL(`../../../landslide/pages/messages/${language}.json`, import.meta.url);
+    const file = new URL(`../../../web/pages/messages/${language}.json`, import.meta.url);
     const { page, script } = JSON.parse(readFileSync(file, "utf8"));
     messages.set(language, { ...page, ...script });
   }

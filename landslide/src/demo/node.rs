@@ -7,7 +7,8 @@ use ballot::Slug;
 use tokio::net::TcpListener;
 
 use crate::{
-    logging, secret,
+    logging,
+    machine::SystemEntropy,
     settings::{LogFormat, ServeOptions},
     stores::StoreAddress,
     wiring::Running,
@@ -79,7 +80,8 @@ fn token(folder: &Path) -> anyhow::Result<String> {
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => return Err(error).with_context(|| path.display().to_string()),
     }
-    let token = secret::new_key();
+    let random: [u8; 32] = ballot::random_bytes(&SystemEntropy);
+    let token: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
     write_secret(&path, &token).with_context(|| format!("cannot write {}", path.display()))?;
     Ok(token)
 }

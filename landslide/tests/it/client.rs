@@ -9,6 +9,8 @@ use std::{
 
 use serde_json::Value;
 
+use crate::document;
+
 #[derive(Clone, Debug)]
 pub struct Request {
     address: String,
@@ -70,12 +72,16 @@ impl Request {
         [head.as_bytes(), &self.body].concat()
     }
 
+    /// Sends it, and holds the reply against the OpenAPI document.
+    #[track_caller]
     pub fn send(&self) -> Reply {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         // A refusal may come, and the connection go, before all is written.
         let _ = stream.write_all(&self.bytes());
-        read_reply(&mut stream).unwrap()
+        let reply = read_reply(&mut stream).unwrap();
+        document::check(&self.method, &self.path, &reply);
+        reply
     }
 }
 

@@ -1,9 +1,10 @@
 //! What administrators do.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use ballot::Timestamp;
 use serde_json::{Value, json};
+use store::{ControlStore, EmbeddedSettings, EmbeddedStore, Version};
 
 use crate::node::{Node, TOKEN, definition, fresh};
 
@@ -246,4 +247,40 @@ fn nothing_acknowledged_is_late_when_a_contest_is_closed_by_hand() {
     });
     let row = node.counts_when("tv", |counts| counts["status"] == "final");
     assert_eq!((&row["total"], &row["ballots"]["late"]), (&json!(acknowledged), &json!(0)));
+}
+
+#[test]
+fn an_administrator_is_told_why_a_contest_cannot_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    damage(&data, "broken");
+    let node = Node::start(&data, &[]);
+    node.contest("whole", json!({}));
+    let told = "This contest's documents cannot be read by this node: ";
+    for path in ["/broken", "/broken/live", "/broken/counts"] {
+        let problem = node.admin("GET", path).send().problem(503, "store-unavailable");
+        assert!(problem["detail"].as_str().unwrap().starts_with(told), "{problem}");
+    }
+    for path in ["contests", "overview"] {
+        let request = node.request("GET", &format!("/v1/admin/{path}"));
+        let reply = request.header("Authorization", &format!("Bearer {TOKEN}")).send().json();
+        assert_eq!(reply["contests"].as_array().unwrap().len(), 1, "{reply}");
+        assert_eq!(reply["unreadable"][0]["contest"], "broken", "{reply}");
+        assert!(reply["unreadable"][0]["reason"].as_str().unwrap().len() > 10, "{reply}");
+    }
+    // Nobody else's business.
+    let problem = node.get("/v1/contests/broken").problem(503, "store-unavailable");
+    assert_eq!(problem["detail"], "The store is away. Try again.");
+    node.get("/v1/admin/contests/broken").problem(401, "unauthorized");
+}
+
+/// A definition that no version has written.
+fn damage(data: &Path, contest: &str) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let store = EmbeddedStore::open(data, EmbeddedSettings::default()).unwrap();
+        let key = format!("contest/{contest}");
+        store.compare_and_swap(&key, Version::NONE, "{\"title\": 1}".into()).await.unwrap();
+        store.flush().await.unwrap();
+    });
 }

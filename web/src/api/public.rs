@@ -1,0 +1,151 @@
+//! What everybody may read: a contest's definition, and its results where it shows them.
+
+use std::{convert::Infallible, sync::Arc};
+
+use axum::{
+    body::Body,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use ballot::{Counts, Slug, Timestamp};
+use futures_util::stream;
+use hyper::{
+    HeaderMap, StatusCode,
+    header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, HeaderValue},
+};
+use serde::Serialize;
+
+use crate::{
+    app::App,
+    http::{
+        conditions::matches,
+        in_path::InPath,
+        problem::{Problem, ProblemKind},
+        refusals::no_counts,
+        reply::json,
+    },
+    public_results,
+    shapes::{
+        contests::PublicContestBody, counts::ResultsBody, problem::ProblemBody, standing::TimeBody,
+    },
+};
+
+/// A contest's public definition.
+#[utoipa::path(
+    get, path = "/v1/contests/{contest}", tag = "public",
+    responses(
+        (status = 200, description = "The definition", body = PublicContestBody),
+        (status = 304, description = "Not changed since the ETag"),
+        (status = 404, description = "No such contest, or a draft without hours",
+            body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn contest(
+    State(app): State<Arc<App>>,
+    InPath(slug): InPath,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let live = app.contests.public(&slug).await?;
+    let live = live.ok_or_else(Problem::no_such_contest)?;
+    let etag = live.etag().to_string();
+    let mut response = if matches(&headers, &etag) {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        let json = [(CONTENT_TYPE, "application/json")];
+        (json, live.public.clone()).into_response()
+    };
+    let headers = response.headers_mut();
+    headers.insert(ETAG, HeaderValue::try_from(etag).expect("digits in quotes"));
+    // Short: a close by hand and a change of title must be seen soon.
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=5"));
+    Ok(response)
+}
+
+/// What time it is by the server's clock, which the hours are decided by. A page that caches keep
+/// cannot say it.
+#[utoipa::path(
+    get, path = "/v1/time", tag = "public",
+    responses((status = 200, description = "Now", body = TimeBody))
+)]
+pub(crate) async fn time(State(app): State<Arc<App>>) -> Response {
+    json(&Time { now: app.clock.now() })
+}
+
+#[derive(Serialize)]
+struct Time {
+    now: Timestamp,
+}
+
+/// The results, where the contest shows them.
+#[utoipa::path(
+    get, path = "/v1/contests/{contest}/results", tag = "public",
+    responses(
+        (status = 200, description = "The counts as far as they go", body = ResultsBody),
+        (status = 403, description = "Hidden, or not final yet", body = ProblemBody,
+            content_type = "application/problem+json"),
+        (status = 404, description = "No such contest, or no counts yet", body = ProblemBody,
+            content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn results(
+    State(app): State<Arc<App>>,
+    InPath(slug): InPath,
+) -> Result<Response, Problem> {
+    let (_, counts) = visible(&app, &slug).await?;
+    let counts = counts.ok_or_else(no_counts)?;
+    let encoded = app.streams.encoded(&counts);
+    let headers = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "public, max-age=1")];
+    Ok((headers, encoded.json()).into_response())
+}
+
+/// The same as server-sent events named `counts`, one whenever the counts change.
+#[utoipa::path(
+    get, path = "/v1/contests/{contest}/results/stream", tag = "public",
+    responses(
+        (status = 200, description = "Events named counts", content_type = "text/event-stream",
+            body = ResultsBody),
+        (status = 403, description = "Hidden, or not final yet", body = ProblemBody,
+            content_type = "application/problem+json"),
+        (status = 503, description = "As many streams are open as this node serves: come back, or \
+            ask for the results now and then", body = ProblemBody,
+            content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn results_stream(
+    State(app): State<Arc<App>>,
+    InPath(slug): InPath,
+) -> Result<Response, Problem> {
+    let (slug, _) = visible(&app, &slug).await?;
+    let viewer = app.streams.subscribe(&slug).ok_or_else(|| {
+        let detail = "As many streams are open as this node serves. Come back, or ask for the \
+                      results now and then.";
+        Problem::new(ProblemKind::Overloaded, detail)
+    })?;
+    // The events come as bytes that all viewers share; a writer of events would write them anew
+    // for each.
+    let events = stream::unfold(viewer, |mut viewer| async move {
+        let event = viewer.next().await?;
+        Some((Ok::<_, Infallible>(event), viewer))
+    });
+    let headers = [
+        (CONTENT_TYPE, "text/event-stream"),
+        (CACHE_CONTROL, "no-store"),
+        // nginx gathers a response before it passes it on, unless told otherwise.
+        (HeaderName::from_static("x-accel-buffering"), "no"),
+    ];
+    Ok((headers, Body::from_stream(events)).into_response())
+}
+
+/// The contest and its counts, if the public may see them now.
+async fn visible(app: &App, slug: &str) -> Result<(Slug, Option<Arc<Counts>>), Problem> {
+    let live = app.contests.public(slug).await?;
+    let live = live.ok_or_else(Problem::no_such_contest)?;
+    let counts = app.counts(&live.slug).await?;
+    if !public_results::is_visible(&live, counts.as_deref()) {
+        return Err(Problem::new(
+            ProblemKind::ResultsHidden,
+            "The results of this contest are not shown now.",
+        ));
+    }
+    Ok((live.slug.clone(), counts))
+}

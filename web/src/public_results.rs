@@ -1,0 +1,37 @@
+//! The results as the public sees them, where a contest shows them.
+
+use ballot::{ChoiceVotes, Counts, CountsStatus, ResultsVisibility, Slug, Timestamp};
+use contests::LiveContest;
+use serde::Serialize;
+
+#[derive(Serialize)]
+struct Results<'a> {
+    contest: &'a Slug,
+    status: CountsStatus,
+    counted_through: Timestamp,
+    total: u64,
+    choices: &'a [ChoiceVotes],
+}
+
+/// The results in one line of JSON.
+pub(crate) fn json(counts: &Counts) -> Vec<u8> {
+    let results = Results {
+        contest: &counts.contest,
+        status: counts.status,
+        counted_through: counts.counted_through,
+        total: counts.total,
+        choices: &counts.choices,
+    };
+    serde_json::to_vec(&results).expect("results have only string keys")
+}
+
+/// Whether the public may see these counts.
+pub(crate) fn is_visible(live: &LiveContest, counts: Option<&Counts>) -> bool {
+    match live.contest.results {
+        ResultsVisibility::Live => true,
+        ResultsVisibility::Hidden => false,
+        ResultsVisibility::AfterClose => {
+            counts.is_some_and(|counts| counts.status >= CountsStatus::Final)
+        }
+    }
+}

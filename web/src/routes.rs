@@ -1,0 +1,113 @@
+//! Every route there is.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    body::Body,
+    extract::State,
+    routing::{get, post},
+};
+use hyper::Request;
+
+use crate::{
+    api::{ballots, contests, exports, gateway, operator, public, sessions, standing},
+    app::App,
+    http::problem::{Problem, ProblemKind},
+    openapi,
+    visits::{console, files, images, posted_form, results, voting},
+    worker::Worker,
+};
+
+/// The contest of `/v1/contests/{contest}/ballots`, the hot route, which does not go by the router.
+pub(crate) fn contest_of_ballots(path: &str) -> Option<&str> {
+    let slug = path.strip_prefix("/v1/contests/")?.strip_suffix("/ballots")?;
+    (!slug.contains(['/', '%'])).then_some(slug)
+}
+
+/// All routes of a worker.
+pub(crate) fn router(worker: Worker) -> Router {
+    let roles = worker.app.roles;
+    let mut router = Router::new()
+        .route("/healthz", get(operator::healthz))
+        .route("/readyz", get(operator::readyz))
+        .route("/metrics", get(operator::metrics))
+        .route("/openapi.json", get(openapi::document))
+        .route("/", get(voting::contests))
+        .route("/docs", get(files::docs))
+        .route("/docs/{*path}", get(files::docs_asset))
+        .route("/assets/{*path}", get(files::asset))
+        .route("/c/{contest}/results", get(results::results))
+        .route("/c/{contest}/wall", get(results::wall))
+        .route("/c/{contest}/qr.svg", get(images::qr))
+        .route("/v1/time", get(public::time))
+        .route("/v1/contests/{contest}", get(public::contest))
+        .route("/v1/contests/{contest}/results", get(public::results))
+        .route("/v1/contests/{contest}/results/stream", get(public::results_stream));
+    #[cfg(feature = "card")]
+    {
+        router = router.route("/c/{contest}/card.png", get(images::card));
+    }
+    if roles.intake {
+        router = router
+            .route("/c/{contest}", get(voting::vote).post(posted_form::cast))
+            .route(
+                "/c/{contest}/embed",
+                get(voting::vote_embedded).post(posted_form::cast_embedded),
+            )
+            .route(
+                "/v1/contests/{contest}/ballots",
+                post(ballots::cast_routed).options(ballots::preflight),
+            )
+            .route("/v1/contests/{contest}/batches", post(gateway::record_batch));
+    }
+    if roles.admin {
+        router = router
+            .route("/admin", get(console::contests_page))
+            .route("/admin/new", get(console::edit_page))
+            .route("/admin/contests/{contest}", get(console::contest_page))
+            .route("/admin/contests/{contest}/edit", get(console::edit_page))
+            .route("/admin/contests/{contest}/protocol", get(console::protocol_page))
+            .route(
+                "/admin/session",
+                get(sessions::look).post(sessions::sign_in).delete(sessions::sign_out),
+            )
+            .route("/v1/admin/nodes", get(standing::list_nodes))
+            .route("/v1/admin/overview", get(standing::overview))
+            .route("/v1/admin/contests", get(contests::list_contests))
+            .route(
+                "/v1/admin/contests/{contest}",
+                get(contests::get_contest).put(contests::put_contest),
+            )
+            .route("/v1/admin/contests/{contest}/open", post(contests::open_contest))
+            .route("/v1/admin/contests/{contest}/close", post(contests::close_contest))
+            .route("/v1/admin/contests/{contest}/certify", post(contests::certify_contest))
+            .route("/v1/admin/contests/{contest}/live", get(standing::live))
+            .route("/v1/admin/contests/{contest}/lease", get(standing::lease))
+            .route("/v1/admin/contests/{contest}/audit", get(standing::audit))
+            .route("/v1/admin/contests/{contest}/counts", get(standing::counts))
+            .route("/v1/admin/contests/{contest}/counts.json", get(exports::counts_json))
+            .route("/v1/admin/contests/{contest}/counts.csv", get(exports::counts_csv))
+            .route("/v1/admin/contests/{contest}/series", get(exports::series))
+            .route("/v1/admin/contests/{contest}/series.json", get(exports::series_json))
+            .route("/v1/admin/contests/{contest}/series.csv", get(exports::series_csv))
+            .route("/v1/admin/contests/{contest}/channels", post(contests::new_channel));
+    }
+    router.fallback(not_found).method_not_allowed_fallback(method_not_allowed).with_state(worker)
+}
+
+async fn not_found() -> Problem {
+    Problem::new(ProblemKind::NotFound, "There is nothing at this path; see /openapi.json.")
+}
+
+/// The router adds `Allow`. A contest that does not exist comes first.
+async fn method_not_allowed(State(app): State<Arc<App>>, request: Request<Body>) -> Problem {
+    let path = request.uri().path();
+    let rest = path.strip_prefix("/v1/contests/").or(path.strip_prefix("/v1/admin/contests/"));
+    let slug = rest.and_then(|rest| rest.split('/').next());
+    if slug.is_some_and(|slug| app.contests.get(slug).is_none()) {
+        return Problem::no_such_contest();
+    }
+    let detail = format!("{} is not for this path; see Allow.", request.method());
+    Problem::new(ProblemKind::MethodNotAllowed, detail)
+}

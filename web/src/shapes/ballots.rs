@@ -1,0 +1,55 @@
+//! Ballots, one by one and in bulk.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// One ballot.
+#[derive(ToSchema)]
+#[schema(as = Ballot, example = json!({
+    "ballot_id": "019ab2c4-5d00-7abc-8def-0123456789ab",
+    "choice": "breaking-bad",
+    "device": "0b8f4bb4-6c1e-4d5c-9a42-0c9b7f6f2a11"
+}))]
+#[expect(dead_code, reason = "describes a shape; the hot route reads it by hand")]
+pub(crate) struct BallotBody {
+    /// The idempotency key: a UUIDv7 made before the first send, the same on every retry.
+    ballot_id: Option<String>,
+    /// A choice's slug.
+    choice: String,
+    /// A UUIDv4 that the client made once and keeps.
+    device: Option<String>,
+}
+
+/// A ballot that is durable.
+#[derive(ToSchema)]
+#[schema(as = Recorded)]
+#[expect(dead_code, reason = "describes a shape; the hot route writes it by hand")]
+pub(crate) struct RecordedBody {
+    /// The ballot id, in lower case.
+    ballot_id: String,
+    /// The contest.
+    contest: String,
+    /// When this request was taken in, RFC 3339.
+    recorded_at: String,
+}
+
+/// What became of a gateway's batch.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct BatchReceipt {
+    /// Ballots that are durable now.
+    pub(crate) recorded: usize,
+    /// Lines that were refused; sending them again does not help.
+    pub(crate) rejected: Vec<RejectedLine>,
+}
+
+/// A line that was refused.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct RejectedLine {
+    /// Counted from 1, blank lines included.
+    pub(crate) line: usize,
+    /// A problem's URI.
+    #[serde(rename = "type")]
+    pub(crate) kind: String,
+    /// A sentence for people.
+    pub(crate) detail: String,
+}

@@ -1,0 +1,211 @@
+//! The ballot that the voters' page posts where there is no script.
+
+use axum::{body::Body, extract::State, response::Response};
+use ballot::{BallotId, Device, Phase, Slug, limits, random_bytes};
+use contests::LiveContest;
+use hyper::{HeaderMap, Request, StatusCode, header::SET_COOKIE};
+
+use super::{
+    served::{own_page, shown, with_headers},
+    visitor::{is_from_another_site, visitor},
+};
+use crate::{
+    api::record::{Submission, record},
+    app::App,
+    http::{
+        body,
+        client::Client,
+        cookies::{cookie_of_device, device_of_cookie},
+        in_path::InPath,
+        problem::{Problem, ProblemKind},
+    },
+    pages::{
+        confirm::{ConfirmPage, RecordedPage},
+        form::Form,
+        page::Page,
+        refusal::Refusal,
+        voter::VoterPage,
+    },
+    worker::Worker,
+};
+
+/// `POST /c/{contest}`: the voters' page without script. See [`cast_form`].
+pub(crate) async fn cast(
+    State(worker): State<Worker>,
+    InPath(slug): InPath,
+    request: Request<Body>,
+) -> Response {
+    cast_form(&worker, &slug, request, false).await
+}
+
+/// `POST /c/{contest}/embed`: the same in another site's frame.
+pub(crate) async fn cast_embedded(
+    State(worker): State<Worker>,
+    InPath(slug): InPath,
+    request: Request<Body>,
+) -> Response {
+    cast_form(&worker, &slug, request, true).await
+}
+
+/// Takes what a form posted. From the voters' page it has no ballot id, and is answered with one to
+/// confirm; with that id a second click and a reload send the same ballot.
+async fn cast_form(
+    worker: &Worker,
+    slug: &str,
+    request: Request<Body>,
+    embedded: bool,
+) -> Response {
+    let (parts, request_body) = request.into_parts();
+    let headers = &parts.headers;
+    let page = visitor(&parts.uri, headers, embedded);
+    let live = match shown(&worker.app, slug, page).await {
+        Ok(live) => live,
+        Err(said) => return said,
+    };
+    let (app, client) = (&worker.app, Client::of(&parts.extensions));
+    let form = match read_form(headers, request_body).await {
+        Ok(form) => form,
+        Err(refusal) => return refused_page(app, &live, page, refusal, None),
+    };
+    if live.choice(form.choice.as_str()).is_none() {
+        return refused_page(app, &live, page, Refusal::ChoiceUnknown, None);
+    }
+    // Another site's form could vote for whoever visits it: what it posts is asked about first.
+    let Some(id) = form.ballot_id.filter(|_| !is_from_another_site(headers)) else {
+        return match closed(app, &live) {
+            Some(refusal) => refused_page(app, &live, page, refusal, Some(&form.choice)),
+            None => confirm_page(app, &live, page, &form.choice, headers, client),
+        };
+    };
+    let submission = Submission {
+        ballot_id: Some(id.to_string().into()),
+        choice: form.choice.as_str().into(),
+        device: device_of_cookie(headers),
+    };
+    match record(worker, slug, &submission, headers, client).await {
+        Ok(recorded) => {
+            let shown = RecordedPage {
+                page,
+                contest: &live.slug,
+                definition: &live.contest,
+                choice: &form.choice,
+                ballot_id: recorded.ballot_id,
+                recorded_at: recorded.recorded_at,
+            };
+            let response = own_page(StatusCode::CREATED, shown.render(), Some(&live), page);
+            let is_secure = app.limits.is_secure(client, headers);
+            keeping(response, recorded.new_device, is_secure, page)
+        }
+        Err(problem) => {
+            let refusal = refusal(app, &problem, &live);
+            let mut response = if refusal.keeps_ballot_id() {
+                again_page(&live, page, &form.choice, id, refusal)
+            } else {
+                refused_page(app, &live, page, refusal, Some(&form.choice))
+            };
+            response.extensions_mut().insert(problem.kind());
+            response
+        }
+    }
+}
+
+/// The choice to confirm, under a new ballot id. The device is fixed here, too: whoever comes back
+/// after a lost answer and chooses again is still one voter.
+fn confirm_page(
+    app: &App,
+    live: &LiveContest,
+    page: Page,
+    choice: &Slug,
+    headers: &HeaderMap,
+    client: Client,
+) -> Response {
+    let ballot_id = BallotId::new(app.clock.now(), random_bytes(&*app.entropy));
+    let (contest, definition) = (&live.slug, &live.contest);
+    let shown = ConfirmPage { page, contest, definition, choice, ballot_id, refusal: None };
+    let response = own_page(StatusCode::OK, shown.render(), Some(live), page);
+    let known = device_of_cookie(headers);
+    let device = known.is_none().then(|| live.key.device_of_ballot(ballot_id));
+    keeping(response, device, app.limits.is_secure(client, headers), page)
+}
+
+/// The same ballot again, after an outcome that nobody knows.
+fn again_page(
+    live: &LiveContest,
+    page: Page,
+    choice: &Slug,
+    ballot_id: BallotId,
+    refusal: Refusal,
+) -> Response {
+    let (contest, definition) = (&live.slug, &live.contest);
+    let shown =
+        ConfirmPage { page, contest, definition, choice, ballot_id, refusal: Some(refusal) };
+    own_page(status(refusal), shown.render(), Some(live), page)
+}
+
+/// The voters' page with what was wrong.
+fn refused_page(
+    app: &App,
+    live: &LiveContest,
+    page: Page,
+    refusal: Refusal,
+    chosen: Option<&Slug>,
+) -> Response {
+    let shown = VoterPage {
+        page,
+        contest: &live.slug,
+        definition: &live.contest,
+        phase: live.contest.hours.phase(app.clock.now()),
+        results: None,
+        addresses: &app.vote_addresses,
+        refusal: Some(refusal),
+        chosen,
+        public_url: None,
+    };
+    let response = own_page(status(refusal), shown.render(), Some(live), page);
+    with_headers(response, Some(&live.contest), page.embedded, &app.vote_addresses)
+}
+
+/// Lets the browser keep its device.
+fn keeping(
+    mut response: Response,
+    device: Option<Device>,
+    is_secure: bool,
+    page: Page,
+) -> Response {
+    if let Some(device) = device {
+        let cookie = cookie_of_device(device, is_secure, page.embedded);
+        response.headers_mut().insert(SET_COOKIE, cookie);
+    }
+    response
+}
+
+/// Why a ballot would be refused now by the hours, if it would.
+fn closed(app: &App, live: &LiveContest) -> Option<Refusal> {
+    match live.contest.hours.phase(app.clock.now()) {
+        Phase::Open => None,
+        Phase::Draft => Some(Refusal::NotOpenYet),
+        Phase::Closed => Some(Refusal::Closed),
+    }
+}
+
+async fn read_form(headers: &HeaderMap, request_body: Body) -> Result<Form, Refusal> {
+    let form = ["application/x-www-form-urlencoded"];
+    body::check_content_type(headers, &form).map_err(|_| Refusal::Unreadable)?;
+    let bytes = body::read(request_body, limits::BALLOT_BODY_BYTES_MAX).await;
+    Form::decode(&bytes.map_err(|_| Refusal::Unreadable)?)
+}
+
+fn refusal(app: &App, problem: &Problem, live: &LiveContest) -> Refusal {
+    match problem.kind() {
+        ProblemKind::UnknownChoice => Refusal::ChoiceUnknown,
+        ProblemKind::InvalidBallotId => Refusal::BallotIdInvalid,
+        ProblemKind::BallotIdOutOfTime => Refusal::BallotIdOutOfTime,
+        ProblemKind::NotOpen => closed(app, live).unwrap_or(Refusal::Closed),
+        ProblemKind::TooManyRequests => Refusal::TooMany,
+        _ => Refusal::Unavailable,
+    }
+}
+
+fn status(refusal: Refusal) -> StatusCode {
+    StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}

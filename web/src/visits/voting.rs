@@ -1,0 +1,83 @@
+//! Pages to vote on: the list of contests, and one to vote in.
+
+use std::sync::Arc;
+
+use axum::{extract::State, response::Response};
+use ballot::Hours;
+use hyper::{HeaderMap, Uri};
+
+use super::{
+    page_cache::{self, Rendered, View},
+    served::{kept_page, shown, with_headers},
+    visitor::visitor,
+};
+use crate::{
+    app::App,
+    http::in_path::InPath,
+    pages::{index, page::Page, voter::VoterPage},
+    worker::Worker,
+};
+
+/// `GET /`: the contests that the public may see.
+pub(crate) async fn contests(
+    State(app): State<Arc<App>>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    let all = app.contests.all();
+    let now = app.clock.now();
+    let shown = all.iter().filter(|live| live.is_public());
+    let shown = shown.map(|live| (&live.slug, &live.contest));
+    let html = index::contests(visitor(&uri, &headers, false), shown, now);
+    // As long as the contest that changes next may be kept.
+    let hours = all.iter().filter(|live| live.is_public()).map(|live| live.contest.hours);
+    let times = hours.flat_map(|hours| [hours.opens_at, hours.closes_at]).flatten();
+    let next = times.filter(|time| *time > now).min();
+    let kept = page_cache::cache_control(Hours { opens_at: next, closes_at: None }, now);
+    with_headers(Rendered::new(html).response(&headers, &kept), None, false, &[])
+}
+
+/// `GET /c/{contest}`: the voters' page.
+pub(crate) async fn vote(
+    State(worker): State<Worker>,
+    InPath(slug): InPath,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    voter_page(&worker, &slug, visitor(&uri, &headers, false), &headers).await
+}
+
+/// `GET /c/{contest}/embed`: the same page for other sites' frames.
+pub(crate) async fn vote_embedded(
+    State(worker): State<Worker>,
+    InPath(slug): InPath,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    voter_page(&worker, &slug, visitor(&uri, &headers, true), &headers).await
+}
+
+/// A page that is the same for everybody, from memory if it has not changed.
+async fn voter_page(worker: &Worker, slug: &str, page: Page, headers: &HeaderMap) -> Response {
+    let live = match shown(&worker.app, slug, page).await {
+        Ok(live) => live,
+        Err(said) => return said,
+    };
+    let view = if page.embedded { View::VoteEmbedded } else { View::Vote };
+    let public_url = worker.app.public_url.as_ref();
+    kept_page(worker, &live, page, view, headers, |phase, counts| {
+        let shown = VoterPage {
+            page,
+            contest: &live.slug,
+            definition: &live.contest,
+            phase,
+            results: counts,
+            addresses: &worker.app.vote_addresses,
+            refusal: None,
+            chosen: None,
+            public_url,
+        };
+        shown.render()
+    })
+    .await
+}
