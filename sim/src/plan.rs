@@ -1,0 +1,306 @@
+//! What a seed stands for: the machines, the contests, the voters, and what goes wrong when.
+
+use std::time::Duration;
+
+use ballot::Policy;
+use fastrand::Rng;
+
+/// By then nothing goes wrong any more, in seconds after the beginning.
+pub(crate) const FAULTS_END: u64 = 45;
+
+/// Everything that a seed decides beforehand.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) seed: u64,
+    /// One process on its own disk; else a cluster.
+    pub(crate) alone: bool,
+    pub(crate) nodes: Vec<NodePlan>,
+    pub(crate) contests: Vec<ContestPlan>,
+    pub(crate) faults: Vec<(Duration, Fault)>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct NodePlan {
+    pub(crate) ahead_us: i64,
+    pub(crate) drift_ppm: i64,
+    /// Whether its second clock stands still while the machine sleeps.
+    pub(crate) stands_still: bool,
+    pub(crate) counts: bool,
+    pub(crate) starts_at: Duration,
+    /// One of another version writes a definition that the others do not know.
+    pub(crate) workers: usize,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct ContestPlan {
+    pub(crate) slug: String,
+    pub(crate) policy: Policy,
+    pub(crate) shards: u16,
+    pub(crate) choices: u16,
+    pub(crate) made_at: Duration,
+    pub(crate) opens_at: Duration,
+    /// Whether somebody opens it then; else the definition says so.
+    pub(crate) opened_by_hand: bool,
+    /// When it ends, if nobody moves that.
+    pub(crate) closes_at: Duration,
+    /// Whether somebody closes it then; else the definition says so.
+    pub(crate) closed_by_hand: bool,
+    /// When the end is moved, and to when.
+    pub(crate) extensions: Vec<(Duration, Duration)>,
+    /// When its title is changed.
+    pub(crate) edits: Vec<Duration>,
+    pub(crate) voters: Vec<VoterPlan>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct VoterPlan {
+    pub(crate) seed: u64,
+    /// When each of the voter's ballots is first sent.
+    pub(crate) votes_at: Vec<Duration>,
+}
+
+/// Something that goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Fault {
+    Crash {
+        node: usize,
+        down: Duration,
+    },
+    /// Told to end, it drains first.
+    Restart {
+        node: usize,
+        down: Duration,
+    },
+    /// The process stands still; its clocks go on.
+    Pause {
+        node: usize,
+        lasts: Duration,
+    },
+    /// The machine sleeps.
+    Suspend {
+        node: usize,
+        lasts: Duration,
+    },
+    SetClock {
+        node: usize,
+        ahead_us: i64,
+        lasts: Duration,
+    },
+    CutFromStore {
+        node: usize,
+        lasts: Duration,
+    },
+    /// Its batches get through, its documents don't.
+    CutFromDocuments {
+        node: usize,
+        lasts: Duration,
+    },
+    CutFromVoters {
+        node: usize,
+        lasts: Duration,
+    },
+    LoseAnswers {
+        permille: u32,
+        lasts: Duration,
+    },
+    SlowReplica {
+        replica: usize,
+        millis: u64,
+        lasts: Duration,
+    },
+    PauseReplica {
+        replica: usize,
+        lasts: Duration,
+    },
+    CrashReplica {
+        replica: usize,
+        down: Duration,
+    },
+    CutReplicas {
+        a: usize,
+        b: usize,
+        lasts: Duration,
+    },
+    StallDisk {
+        millis: u64,
+        lasts: Duration,
+    },
+    FailDisk,
+    /// A definition appears that no node of this version can read.
+    UnreadableDefinition,
+}
+
+impl Plan {
+    pub(crate) fn new(seed: u64) -> Self {
+        let mut random = Rng::with_seed(seed);
+        let random = &mut random;
+        let alone = random.u8(0..4) == 0;
+        let count = if alone { 1 } else { random.usize(2..=4) };
+        let nodes = (0..count).map(|n| node(random, alone, n)).collect::<Vec<_>>();
+        let contests = (0..random.usize(1..=3)).map(|n| contest(random, alone, n)).collect();
+        let faults = faults(random, alone, nodes.len());
+        Self { seed, alone, nodes, contests, faults }
+    }
+}
+
+fn between(random: &mut Rng, from_ms: u64, to_ms: u64) -> Duration {
+    Duration::from_micros(random.u64(from_ms * 1_000..to_ms * 1_000))
+}
+
+fn node(random: &mut Rng, alone: bool, n: usize) -> NodePlan {
+    NodePlan {
+        ahead_us: random.i64(-400_000..400_000),
+        drift_ppm: random.i64(-200..200),
+        stands_still: random.bool(),
+        counts: alone || n < 2 || random.bool(),
+        starts_at: between(random, 0, 800),
+        workers: random.usize(1..=2),
+    }
+}
+
+fn contest(random: &mut Rng, alone: bool, n: usize) -> ContestPlan {
+    let made_at = between(random, 7_000, 9_000);
+    let opens_at = made_at + between(random, 500, if alone { 4_000 } else { 14_000 });
+    let lasts_from = if alone { 3_000 } else { 8_000 };
+    let closes_at = opens_at + between(random, lasts_from, 25_000);
+    let policies = [Policy::One, Policy::Latest, Policy::UpTo(2), Policy::Unlimited];
+    let policy = random.choice(policies).unwrap_or(Policy::One);
+    let closed_by_hand = random.bool();
+    let mut extensions = Vec::new();
+    if !closed_by_hand && random.u8(0..2) == 0 {
+        // As late as it may be, or somewhat earlier, or too late.
+        let margin = if alone { 300 } else { 12_200 };
+        let ahead = margin + random.u64(0..6_000);
+        let at = closes_at.saturating_sub(Duration::from_millis(ahead));
+        extensions.push((at.max(made_at), closes_at + between(random, 1_000, 10_000)));
+    }
+    let end = extensions.last().map_or(closes_at, |(_, end)| *end);
+    let voters = (0..random.usize(6..=22))
+        .map(|_| {
+            let times = match random.u8(0..6) {
+                0 => 3,
+                1 | 2 => 2,
+                _ => 1,
+            };
+            let from = opens_at.saturating_sub(Duration::from_secs(1));
+            let mut votes_at: Vec<_> = (0..times)
+                .map(|_| match random.u8(0..4) {
+                    // Around the end, which is where it matters.
+                    0 => end + between(random, 0, 4_000) - Duration::from_secs(3),
+                    _ => from + between(random, 0, (end - from).as_millis() as u64),
+                })
+                .collect();
+            votes_at.sort_unstable();
+            VoterPlan { seed: random.u64(..), votes_at }
+        })
+        .collect();
+    ContestPlan {
+        slug: format!("contest-{n}"),
+        policy,
+        shards: random.u16(1..=3),
+        choices: random.u16(2..=4),
+        made_at,
+        opens_at,
+        opened_by_hand: random.bool(),
+        closes_at,
+        closed_by_hand,
+        extensions,
+        edits: (0..random.u8(0..3)).map(|_| made_at + between(random, 0, 25_000)).collect(),
+        voters,
+    }
+}
+
+fn faults(random: &mut Rng, alone: bool, nodes: usize) -> Vec<(Duration, Fault)> {
+    // Not a little of everything, but much of something: what meets its like is found sooner.
+    let mut kinds: Vec<u8> = (0..if alone { ALONE_KINDS } else { KINDS }).collect();
+    random.shuffle(&mut kinds);
+    kinds.truncate(random.usize(1..=5));
+    let mut faults = Vec::new();
+    for _ in 0..random.usize(0..=10) {
+        let at = between(random, 500, (FAULTS_END - 3) * 1_000);
+        let kind = random.choice(kinds.iter().copied()).unwrap_or(0);
+        faults.extend(fault(random, kind, at, alone, nodes));
+    }
+    // One clock is wrong at a time, and the others have agreed again before the next is.
+    let mut wrong_until = Duration::ZERO;
+    faults.sort_by_key(|(at, _)| *at);
+    faults.retain(|(at, fault)| match fault {
+        Fault::SetClock { lasts, .. } => {
+            let is_first = *at >= wrong_until;
+            if is_first {
+                wrong_until = *at + *lasts + Duration::from_secs(12);
+            }
+            is_first
+        }
+        _ => true,
+    });
+    faults
+}
+
+const ALONE_KINDS: u8 = 8;
+const KINDS: u8 = 17;
+
+fn fault(
+    random: &mut Rng,
+    kind: u8,
+    at: Duration,
+    alone: bool,
+    nodes: usize,
+) -> Vec<(Duration, Fault)> {
+    // Whatever begins late ends with all the others.
+    let left = FAULTS_END * 1_000 - at.as_millis() as u64;
+    let lasts = between(random, 200, 12_000.min(left).max(300));
+    let short = between(random, 200, 4_000.min(left).max(300));
+    let node = random.usize(0..nodes);
+    let replica = random.usize(0..3);
+    let fault = match kind {
+        0 => Fault::Crash { node, down: short },
+        1 => Fault::Restart { node, down: short },
+        2 => Fault::Pause { node, lasts: short },
+        3 => Fault::Suspend { node, lasts },
+        4 => Fault::SetClock { node, ahead_us: clock_error(random, alone), lasts },
+        // Started again with a wrong clock.
+        5 => {
+            let ahead_us = clock_error(random, alone);
+            let crash = (at, Fault::Crash { node, down: short });
+            return vec![crash, (at, Fault::SetClock { node, ahead_us, lasts: short + lasts })];
+        }
+        6 if alone => Fault::StallDisk { millis: random.u64(100..8_000), lasts },
+        7 if alone => Fault::FailDisk,
+        6 => Fault::CutFromStore { node, lasts },
+        7 => Fault::CutFromVoters { node, lasts },
+        8 => Fault::LoseAnswers { permille: random.u32(20..400), lasts },
+        9 => Fault::SlowReplica { replica, millis: random.u64(50..1_200), lasts },
+        10 => Fault::PauseReplica { replica, lasts },
+        11 => Fault::CrashReplica { replica, down: lasts },
+        12 => Fault::CutReplicas { a: replica, b: (replica + 1) % 3, lasts },
+        13 => Fault::CutFromDocuments { node, lasts },
+        // One node after the other, with or without a new version.
+        14 => {
+            let each = |n| {
+                let wait = Duration::from_millis(n as u64 * 3_500);
+                (at + wait, Fault::Restart { node: n, down: Duration::from_millis(300) })
+            };
+            return (0..nodes).map(each).collect();
+        }
+        15 => {
+            let (a, b) = ((replica + 1) % 3, (replica + 2) % 3);
+            let cut = |to| (at, Fault::CutReplicas { a: replica, b: to, lasts });
+            return vec![cut(a), cut(b)];
+        }
+        _ => Fault::UnreadableDefinition,
+    };
+    vec![(at, fault)]
+}
+
+fn clock_error(random: &mut Rng, alone: bool) -> i64 {
+    let most_s = if alone { 20.0 } else { 40.0 };
+    // Small ones are as hard as large ones.
+    let seconds = match random.u8(0..3) {
+        0 => random.f64() * 2.5,
+        1 => random.f64() * 8.0,
+        _ => random.f64() * most_s,
+    };
+    let micros = (seconds * 1e6) as i64;
+    if random.bool() { micros } else { -micros }
+}
