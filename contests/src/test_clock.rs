@@ -1,5 +1,7 @@
 //! A node's clocks in a test: they go with the runtime's, but for what a test does to them.
 
+#![expect(clippy::disallowed_methods, reason = "tokio's clock, which a test turns")]
+
 use std::{sync::Arc, time::Duration};
 
 use ballot::{Clock, Entropy, Moment, NodeClock, Timestamp};

@@ -1,4 +1,5 @@
 //! The data plane against a store that fails in every way a store can.
+#![allow(clippy::disallowed_methods, reason = "the clock of these tests")]
 #![allow(clippy::unwrap_used)]
 
 use std::{

@@ -1,11 +1,9 @@
 //! `landslide health`: asks a node whether it is ready, for container images without a shell.
 
-use std::{
-    process::ExitCode,
-    time::{Duration, Instant},
-};
+use std::{process::ExitCode, time::Duration};
 
 use anyhow::{Context, Result, ensure};
+use ballot::Clock;
 use bytes::Bytes;
 use clap::Args;
 use http_body_util::Empty;
@@ -14,7 +12,7 @@ use hyper_util::rt::TokioIo;
 use load::{Address, Trust};
 use tokio::time::{sleep, timeout};
 
-use crate::settings::Span;
+use crate::{machine::SystemClock, settings::Span};
 
 /// One question and its answer.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -35,12 +33,12 @@ pub struct HealthOptions {
 /// Exit 0 where the node takes voters (`/readyz` answers 200), else 1 with the reason.
 pub async fn run(options: HealthOptions) -> Result<ExitCode> {
     let address = Address::parse(&options.url, Trust::Anything)?;
-    let asked_first = Instant::now();
+    let asked_first = SystemClock.moment();
     loop {
         let answer = timeout(PATIENCE, ask(&address)).await.context("no answer in time");
         match answer.and_then(|ready| ready) {
             Ok(()) => return Ok(ExitCode::SUCCESS),
-            Err(error) if asked_first.elapsed() >= options.wait.0 => {
+            Err(error) if SystemClock.moment().since(asked_first) >= options.wait.0 => {
                 return Err(error.context(format!("{} is not ready", address.url)));
             }
             Err(_) => sleep(PAUSE).await,

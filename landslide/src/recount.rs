@@ -1,9 +1,9 @@
 //! `landslide recount`: counts again from the ballots alone, and compares with the published row.
 
-use std::{num::NonZero, process::ExitCode, sync::Arc, time::Instant};
+use std::{num::NonZero, process::ExitCode, sync::Arc};
 
 use anyhow::{Context, Result, bail};
-use ballot::{NodeClock, Slug};
+use ballot::{Clock, NodeClock, Slug};
 use clap::Args;
 use serde_json::json;
 use tally::{Compared, Published, Recount, TallyContest};
@@ -70,11 +70,11 @@ async fn count(options: &RecountOptions) -> Result<ExitCode> {
     let published = Published::load(&**control, &contest.slug).await?;
     let processors = std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
     let threads = options.threads.unwrap_or(processors);
-    let started = Instant::now();
+    let started = SystemClock.moment();
     let ballots = Arc::clone(ballots);
     let counting = tokio::task::spawn_blocking(move || {
         let progress = |ballots: u64| {
-            let seconds = started.elapsed().as_secs_f64();
+            let seconds = SystemClock.moment().since(started).as_secs_f64();
             eprintln!("{ballots} ballots, {:.1} million a second", ballots as f64 / seconds / 1e6);
         };
         let published = published.as_ref();

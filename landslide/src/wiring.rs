@@ -1,14 +1,9 @@
 //! Building a node from its settings: the one place where components meet.
 
-use std::{
-    future::Future,
-    net::SocketAddr,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
-use ballot::{Entropy, NodeClock, Phase, Slug, timing};
+use ballot::{Clock, Entropy, NodeClock, Phase, Slug, timing};
 use contests::{Contests, Identity, JoinError, LiveContest, Pace, Peers, series::Recorder};
 use futures_core::future::BoxFuture;
 use intake::{Intake, IntakeSettings};
@@ -251,10 +246,11 @@ fn app_settings(settings: &Settings, sharing: &Sharing, card_font: Option<Vec<u8
 /// Tries again while the store cannot be reached: where many nodes start at the same moment, their
 /// first changes contend, and some are not answered in time.
 async fn patiently<T>(start: impl AsyncFn() -> Result<T>) -> Result<T> {
-    let until = Instant::now() + START_PATIENCE;
+    let began = SystemClock.moment();
+    let is_over = || SystemClock.moment().since(began) >= START_PATIENCE;
     loop {
         match start().await {
-            Err(error) if is_unavailable(&error) && Instant::now() < until => {
+            Err(error) if is_unavailable(&error) && !is_over() => {
                 tracing::warn!(%error, "not started yet: trying again");
                 tokio::time::sleep(START_PAUSE.mul_f64(0.5 + fastrand::f64())).await;
             }

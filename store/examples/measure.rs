@@ -7,6 +7,8 @@
 //! measure scan DIR THREADS                    a full scan, one shard a thread at a time
 //! ```
 
+#![allow(clippy::disallowed_methods, reason = "a measurement of real time")]
+
 use std::{
     error::Error,
     path::Path,

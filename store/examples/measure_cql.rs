@@ -8,6 +8,8 @@
 //!
 //! `ADDRESS` is as in `cql://127.0.0.1/landslide`; the schema is made if it is missing.
 
+#![allow(clippy::disallowed_methods, reason = "a measurement of real time")]
+
 use std::{
     error::Error,
     sync::Arc,

@@ -6,6 +6,7 @@
 //! A folder that is there already is counted as it is, else it is filled; without one, a
 //! temporary folder is.
 
+#![allow(clippy::disallowed_methods, reason = "a measurement of real time")]
 // An example may fail.
 #![allow(clippy::unwrap_used)]
 

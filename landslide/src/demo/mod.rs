@@ -4,6 +4,11 @@
 //! What was acknowledged is noted in a file beside the store, so that after a `kill -9` the next
 //! start can show that nothing of it is missing.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "what a screen shows, and how long it waits for a guest"
+)]
+
 use std::{
     collections::VecDeque,
     io::IsTerminal,

@@ -1,5 +1,6 @@
 //! The binary from outside, as clients and operators meet it. One test binary: it links once.
 //! `http/` holds the contract call by call, `run/` the life and death of the process.
+#![allow(clippy::disallowed_methods, reason = "the processes under test live in real time")]
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 
 mod client;

@@ -1,5 +1,7 @@
 //! The tables: what they are, how they are made, and whether they are there.
 
+#![expect(clippy::disallowed_methods, reason = "how long a new table is waited for")]
+
 use std::time::Duration;
 
 use aws_sdk_dynamodb::{

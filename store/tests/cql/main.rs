@@ -6,6 +6,7 @@
 //! set. Each run makes keyspaces of its own and leaves them to the cluster, which is to be thrown
 //! away.
 
+#![allow(clippy::disallowed_methods, reason = "a measurement of real time")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod checks;
