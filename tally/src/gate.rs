@@ -67,6 +67,15 @@ impl Gate {
         turn.extend();
         Ok(turn)
     }
+
+    /// Waits until it is nobody's turn.
+    pub(crate) async fn idle(&self) {
+        drop(self.turn.lock().await);
+    }
+
+    pub(crate) fn is_idle(&self) -> bool {
+        self.turn.try_lock().is_ok()
+    }
 }
 
 impl Turn {

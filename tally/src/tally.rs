@@ -99,9 +99,14 @@ impl Tally {
         let mut stopped = stop.listen();
         let thread = std::thread::Builder::new().name("tally".into()).spawn(move || {
             lower_priority(niceness);
+            let gate = Arc::clone(&self.shared.gate);
             runtime.block_on(self.run(async move { stopped.asked().await }));
-            // Threads that count end between two batches.
-            runtime.shutdown_timeout(STOP_PATIENCE);
+            if gate.is_idle() {
+                runtime.shutdown_background();
+            } else {
+                // A thread that waits for the store would panic without it.
+                std::mem::forget(runtime);
+            }
         })?;
         Ok(TallyHandle { stop, thread: Some(thread) })
     }
@@ -193,6 +198,8 @@ impl Tally {
             self.end_visit(ended);
         }
         join_all(self.workers.values().map(Worker::release)).await;
+        // Threads that still count end between two batches.
+        self.shared.gate.idle().await;
     }
 }
 

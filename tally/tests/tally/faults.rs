@@ -193,6 +193,8 @@ pub(crate) struct TestContests {
     pub(crate) silent: Arc<Mutex<Option<&'static str>>>,
     /// Called once, by who asks for the names.
     pub(crate) before_names: Arc<Mutex<Option<Hook>>>,
+    /// Called once, when a definition has been read.
+    pub(crate) after_read: Arc<Mutex<Option<Hook>>>,
 }
 
 impl tally::Contests for TestContests {
@@ -213,7 +215,10 @@ impl tally::Contests for TestContests {
             if self.unreadable.lock().is_some_and(|damaged| contest.as_str() == damaged) {
                 return Err(StoreError::Corrupt("as the test ordered".into()));
             }
-            Ok(self.list.lock().iter().find(|listed| listed.slug == *contest).cloned())
+            let read = self.list.lock().iter().find(|listed| listed.slug == *contest).cloned();
+            let hook = self.after_read.lock().take();
+            hook.into_iter().for_each(|hook| hook());
+            Ok(read)
         }
         .boxed()
     }

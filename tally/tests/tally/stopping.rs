@@ -43,8 +43,8 @@ fn a_count_on_its_way_is_given_up() {
 #[test]
 fn a_count_on_threads_is_given_up() {
     let world = World::new(Policy::One);
-    (0..100).for_each(|n| drop(world.put(&[ballot(n, n, at(0.5), 0)])));
-    world.store.slow("vote", Duration::from_millis(200));
+    (0..400).for_each(|n| drop(world.put(&[ballot(n, n, at(0.5), 0)])));
+    world.store.slow("vote", Duration::from_millis(30));
     let schedule = "* * * * * *".parse().unwrap();
     let settings = TallySettings { schedule, ..TallySettings::for_testing() };
     let handle = world.tally_with(settings, world.node()).spawn();
@@ -114,4 +114,37 @@ fn with_one_thread_it_spawns_nothing() {
         task.await.unwrap();
     });
     assert_eq!(world.counts().total, 200_000);
+}
+
+/// Where all is one thread, a count of what is at hand does not keep the others from theirs.
+#[test]
+fn a_count_on_one_thread_lets_others_in_between() {
+    let world = World::new(Policy::One);
+    for n in 0..2_000 {
+        let cast: Vec<_> = (0..50).map(|m| ballot(n * 50 + m, n * 50 + m, at(0.5), 0)).collect();
+        world.put(&cast);
+    }
+    let mut tally = world.inline("a");
+    let (mut longest, mut turns) = (Duration::ZERO, 0);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let started = std::time::Instant::now();
+    runtime.block_on(async {
+        let others = async {
+            let mut last = std::time::Instant::now();
+            loop {
+                longest = longest.max(last.elapsed());
+                last = std::time::Instant::now();
+                turns += 1;
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = others => {}
+            () = tally.run_once() => {}
+        }
+    });
+    let took = started.elapsed();
+    assert_eq!(world.counts().total, 100_000);
+    assert!(turns >= 10 && longest < took / 2, "{turns} turns, {longest:?} of {took:?}");
 }
