@@ -9,7 +9,7 @@ EPILOG = "Exit code: 0 as promised (green), 1 not (red), 2 could not check."
 # The bugs that a program built for it can have, and what else they need.
 PLANTED = {
     "ack-before-commit": {},
-    # Every n-th commit of the store fails.
+    # Every n-th put of a batch fails.
     "ignore-write-error": {"LANDSLIDE_FAIL_COMMIT_EVERY": "50"},
     "count-retries-twice": {},
 }

@@ -139,16 +139,20 @@ impl OpenStore {
 
     fn of<S: BallotStore + ControlStore>(store: Arc<S>) -> Result<Self> {
         #[cfg(feature = "planted-bugs")]
-        if let Some(faults) = crate::faults::of_environment()? {
-            let store = Arc::new(store::FaultyStore::new(store, faults));
-            return Ok(Self { ballots: Arc::clone(&store) as _, control: store, embedded: None });
-        }
-        Ok(Self { ballots: Arc::clone(&store) as _, control: store, embedded: None })
+        let (ballots, control) = crate::faults::before(store)?;
+        #[cfg(not(feature = "planted-bugs"))]
+        let (ballots, control): (Arc<dyn BallotStore>, Arc<dyn ControlStore>) =
+            (Arc::clone(&store) as _, store);
+        Ok(Self { ballots, control, embedded: None })
     }
 
     /// Resolves with the reason when the embedded store has failed for good. A cluster comes back
     /// by itself.
     pub fn failed(&self) -> Pin<Box<dyn Future<Output = Arc<str>> + Send>> {
+        #[cfg(feature = "planted-bugs")]
+        if crate::faults::ignores_a_failed_store() {
+            return Box::pin(std::future::pending());
+        }
         match &self.embedded {
             Some(store) => Box::pin(store.poisoned()),
             None => Box::pin(std::future::pending()),

@@ -37,7 +37,6 @@ use poison::Poison;
 
 use crate::{
     BallotStore, ControlStore, Document, Read, StoreError, Version, check_batch, check_document,
-    planted::Planted,
 };
 
 /// How often the databases are asked whether they have failed in the background.
@@ -93,14 +92,6 @@ impl EmbeddedStore {
     /// Opens the store in the folder, or makes one if it is empty or missing. Blocks, for longer
     /// the more was written since the last [`EmbeddedStore::flush`], which is bounded.
     pub fn open(dir: &Path, settings: EmbeddedSettings) -> Result<Arc<Self>, OpenError> {
-        Self::open_planted(dir, settings, Planted::from_env())
-    }
-
-    fn open_planted(
-        dir: &Path,
-        settings: EmbeddedSettings,
-        planted: Planted,
-    ) -> Result<Arc<Self>, OpenError> {
         let folder = Folder::open(dir)?;
         let poison = Poison::new();
         let ballots_settings = CommitterSettings {
@@ -108,7 +99,6 @@ impl EmbeddedStore {
             commit_bytes_max: settings.commit_bytes_max,
             idle: settings.tidy_after_idle,
             tidy_bytes_min: settings.tidy_bytes_min,
-            planted,
         };
         let control_settings = CommitterSettings {
             idle: CONTROL_IDLE,

@@ -20,7 +20,8 @@ pub mod memory;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 
-mod planted;
+#[cfg(any(test, feature = "planted-bugs"))]
+pub mod planted;
 
 #[cfg(feature = "cql")]
 pub use cql::{CqlSettings, CqlStore};

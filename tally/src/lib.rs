@@ -51,5 +51,3 @@ pub use certify::{CertifyError, certify, load_counts};
 
 mod recount;
 pub use recount::{Compared, Difference, Published, Recount, recount};
-
-mod planted;

@@ -29,7 +29,6 @@ use crate::{
     CountError,
     gate::{Gate, Turn},
     lease::Lease,
-    planted,
     stop::Stopped,
 };
 
@@ -276,7 +275,6 @@ impl Mapper {
         let id = batch.id;
         let ballots = batch.rows().map_err(|error| CountError::Batch { batch: id, error })?;
         for ballot in ballots {
-            let ballot = planted::spoil(batch, ballot);
             self.rows.push(&ballot).map_err(|error| CountError::Ballot { batch: id, error })?;
         }
         self.batches.push(id);

@@ -25,7 +25,7 @@ use super::{
     document::{self, Life},
     poison::Poison,
 };
-use crate::{StoreError, Version, planted::Planted};
+use crate::{StoreError, Version};
 
 /// Settings of a committer.
 #[derive(Clone)]
@@ -38,7 +38,6 @@ pub(super) struct CommitterSettings {
     pub(super) idle: Duration,
     /// Bytes written below which tidying up is not worth it.
     pub(super) tidy_bytes_min: u64,
-    pub(super) planted: Planted,
 }
 
 type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
@@ -223,24 +222,11 @@ impl Thread {
             return;
         };
         self.written += group.bytes as u64;
-        let (write, mut replies) = group.prepare(database);
-        if self.settings.planted.acknowledges_before_commit() {
-            settle(std::mem::take(&mut replies), &Ok(()));
-        }
-        let outcome = match self.settings.planted.before_commit() {
-            Ok(()) => write.commit(),
-            Err(error) => Err(error.into()),
-        };
-        let outcome = match outcome {
-            Ok(()) => Ok(()),
-            Err(_) if self.settings.planted.ignores_write_errors() => Ok(()),
-            Err(error) => {
-                let (dir, error) = (&self.shared.dir, describe(error, &self.shared.dir));
-                Err(self
-                    .shared
-                    .poisoned_by(format!("a write to {} failed: {error}", dir.display())))
-            }
-        };
+        let (write, replies) = group.prepare(database);
+        let outcome = write.commit().map_err(|error| {
+            let (dir, error) = (&self.shared.dir, describe(error, &self.shared.dir));
+            self.shared.poisoned_by(format!("a write to {} failed: {error}", dir.display()))
+        });
         // The fsync comes before the replies: an acknowledgement is a promise.
         settle(replies, &outcome);
     }

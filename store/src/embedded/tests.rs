@@ -1,14 +1,14 @@
-//! What takes a look inside or a planted bug. The promises are tested by the conformance suite.
+//! What takes a look inside. The promises are tested by the conformance suite.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use ballot::{Batch, BatchId, Bucket, Shard, Slug, Timestamp};
 use bytes::Bytes;
-use futures_util::{FutureExt, StreamExt};
+use futures_util::StreamExt;
 use tempfile::TempDir;
 
 use super::{EmbeddedSettings, EmbeddedStore};
-use crate::{BallotStore, ControlStore, Read, StoreError, Version, planted::Planted};
+use crate::{BallotStore, ControlStore, Read, StoreError, Version};
 
 const TIME: Timestamp = Timestamp::from_micros(1_795_464_000_000_000);
 
@@ -29,8 +29,8 @@ async fn stored(store: &EmbeddedStore) -> Vec<Batch> {
     store.scan(&contest(), Shard(0), all).map(Result::unwrap).collect().await
 }
 
-fn open(dir: &TempDir, planted: Planted) -> Arc<EmbeddedStore> {
-    EmbeddedStore::open_planted(dir.path(), EmbeddedSettings::default(), planted).unwrap()
+fn open(dir: &TempDir) -> Arc<EmbeddedStore> {
+    EmbeddedStore::open(dir.path(), EmbeddedSettings::default()).unwrap()
 }
 
 fn journal_bytes(dir: &TempDir, database: &str) -> u64 {
@@ -44,61 +44,11 @@ fn database_dir(dir: &TempDir, database: &str) -> PathBuf {
 }
 
 #[tokio::test]
-async fn a_failed_commit_poisons_and_nothing_acknowledged_is_lost() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = open(&dir, Planted { fail_commit_every: 4, ..Planted::default() });
-    let poisoned = store.poisoned();
-    let mut acknowledged = Vec::new();
-    let error = loop {
-        let batch = batch(acknowledged.len() as u64, 1_000);
-        match store.put_batch(batch.clone()).await {
-            Ok(()) => acknowledged.push(batch),
-            Err(error) => break error,
-        }
-    };
-    assert_eq!(acknowledged.len(), 3);
-    assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
-    let reason = poisoned.await;
-    assert!(reason.contains("planted") && reason.contains("ballots"), "{reason}");
-    assert_eq!(store.poisoned().now_or_never(), Some(reason), "known at once");
-
-    // The next commit would not fail; it is not tried.
-    let later = store.put_batch(batch(9, 1_000)).now_or_never().expect("fails at once");
-    assert!(matches!(later, Err(StoreError::Unavailable(_))), "{later:?}");
-    let later = store.compare_and_swap("a", Version::NONE, Bytes::new()).now_or_never();
-    assert!(matches!(later, Some(Err(StoreError::Unavailable(_)))), "{later:?}");
-    assert!(matches!(store.flush().await, Err(StoreError::Unavailable(_))));
-    assert_eq!(stored(&store).await, acknowledged, "it is still read");
-
-    drop(store);
-    let store = open(&dir, Planted::default());
-    assert_eq!(stored(&store).await, acknowledged);
-    store.put_batch(batch(9, 1_000)).await.unwrap();
-}
-
-#[tokio::test]
-async fn the_planted_bugs_are_what_they_say() {
-    let dir = tempfile::tempdir().unwrap();
-    let planted = Planted { acknowledge_before_commit: true, ..Planted::default() };
-    let store = open(&dir, planted);
-    store.put_batch(batch(1, 1_000)).await.unwrap();
-    assert_eq!(stored(&store).await, [], "acknowledged and not there");
-    drop(store);
-
-    let dir = tempfile::tempdir().unwrap();
-    let planted = Planted { ignore_write_errors: true, fail_commit_every: 2, ..Planted::default() };
-    let store = open(&dir, planted);
-    store.put_batch(batch(1, 1_000)).await.unwrap();
-    store.put_batch(batch(2, 1_000)).await.unwrap();
-    assert_eq!(stored(&store).await, [batch(1, 1_000)], "acknowledged and not there");
-}
-
-#[tokio::test]
 async fn a_flush_empties_the_journals_and_loses_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let mut expected = Vec::new();
     for round in 1..4 {
-        let store = open(&dir, Planted::default());
+        let store = open(&dir);
         for n in 0..20 {
             let batch = batch(round * 100 + n, 1_000);
             store.put_batch(batch.clone()).await.unwrap();
@@ -115,7 +65,7 @@ async fn a_flush_empties_the_journals_and_loses_nothing() {
         assert_eq!(store.get("a", Read::Serial).await.unwrap().unwrap().body, body);
         assert_eq!(version, Version(round));
     }
-    let store = open(&dir, Planted::default());
+    let store = open(&dir);
     assert_eq!(stored(&store).await, expected);
     assert_eq!(store.get("a", Read::Serial).await.unwrap().unwrap().version, Version(3));
 }
@@ -128,7 +78,7 @@ async fn in_a_pause_the_journal_is_emptied_while_others_read() {
         tidy_bytes_min: 10_000,
         ..EmbeddedSettings::default()
     };
-    let store = EmbeddedStore::open_planted(dir.path(), settings, Planted::default()).unwrap();
+    let store = EmbeddedStore::open(dir.path(), settings).unwrap();
     let mut expected = Vec::new();
     for round in 0..3 {
         for n in 0..20 {
@@ -146,7 +96,7 @@ async fn in_a_pause_the_journal_is_emptied_while_others_read() {
 #[tokio::test]
 async fn a_failure_in_the_background_poisons() {
     let dir = tempfile::tempdir().unwrap();
-    let store = open(&dir, Planted::default());
+    let store = open(&dir);
     // The next flush finds no place for its files.
     std::fs::remove_dir_all(database_dir(&dir, "ballots").join("keyspaces/1/blobs")).unwrap();
     let put_on = async {
@@ -166,10 +116,10 @@ async fn a_failure_in_the_background_poisons() {
 #[tokio::test]
 async fn more_writes_than_may_wait_are_refused() {
     let dir = tempfile::tempdir().unwrap();
-    let settings = EmbeddedSettings { queue_max: 4, ..EmbeddedSettings::default() };
-    // Slow commits.
-    let planted = Planted { acknowledge_before_commit: true, ..Planted::default() };
-    let store = EmbeddedStore::open_planted(dir.path(), settings, planted).unwrap();
+    // A commit and so an fsync for each.
+    let settings =
+        EmbeddedSettings { queue_max: 4, commit_bytes_max: 0, ..EmbeddedSettings::default() };
+    let store = EmbeddedStore::open(dir.path(), settings).unwrap();
     let puts = (0..50).map(|n| store.put_batch(batch(n, 100)));
     let outcomes = futures_util::future::join_all(puts).await;
     let (taken, refused): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(Result::is_ok);

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod conformance;
+mod failed_write;
 mod folder;
 mod full_disk;
 mod kill;

@@ -45,7 +45,6 @@ fn allowed_skew_is_taken_off() {
 
 #[test]
 fn retries_of_a_ballot_count_once() {
-    // Red with the planted bug `count-retries-twice`.
     let world = World::new(Policy::One);
     let mut tally = world.tally("a");
     world.put(&[ballot(1, 1, at(0.5), 0), ballot(2, 2, at(0.6), 1)]);
