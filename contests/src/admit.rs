@@ -10,7 +10,8 @@ pub enum NotAdmitted {
     /// This node does not know what time it is. Another may.
     #[error("this node's clock is wrong")]
     ClockStrays,
-    /// This node could not read for too long whether the contest is open. Another may have.
+    /// This node could not read for too long whether the contest is open, or a change is under way.
+    /// Another may know.
     #[error("this node does not know the contest's hours")]
     HoursInDoubt,
     /// It is not open then, for good.
@@ -38,7 +39,20 @@ impl Contests {
         if self.hours_in_doubt(live, stamp) {
             return Err(NotAdmitted::HoursInDoubt);
         }
-        if hours.contain(stamp.recorded_at) { Ok(()) } else { Err(NotAdmitted::NotOpen(hours)) }
+        if hours.contain(stamp.recorded_at) {
+            return Ok(());
+        }
+        // What is said of it now is for good, and a change under way may come to nothing.
+        if live.is_restricted() || self.end_in_doubt(hours, stamp) {
+            return Err(NotAdmitted::HoursInDoubt);
+        }
+        Err(NotAdmitted::NotOpen(hours))
+    }
+
+    /// Whether the end that has come may have been moved elsewhere without this node's knowing.
+    fn end_in_doubt(&self, hours: Hours, stamp: &Stamp) -> bool {
+        let Some(age_max) = self.pace.definition_age_max else { return false };
+        hours.phase(stamp.recorded_at) == Phase::Closed && self.age_at(stamp.moment) > age_max
     }
 
     /// Whether the contest may have been opened or closed elsewhere without this node's knowing: a

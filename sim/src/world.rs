@@ -84,7 +84,7 @@ impl World {
     }
 
     fn new(plan: Plan, bug: Option<Bug>) -> Arc<Self> {
-        let checker = Arc::new(Checker::default());
+        let checker = Checker::new(plan.alone);
         let committed = Arc::clone(&checker);
         let on_commit: crate::store::OnCommit =
             Box::new(move |key, version, body| committed.committed(key, version, body));
