@@ -129,49 +129,6 @@ async fn a_node_that_starts_with_a_slow_clock_refuses_by_what_was_counted() {
     assert_eq!(admitted(&contests, &peers, "tv"), Ok(()));
 }
 
-/// Seed 1 of the simulation: a draft was renamed as it opened, the answer was lost, and until the next
-/// read voters were told, for good, that it had closed.
-#[tokio::test]
-async fn a_change_under_way_refuses_nobody_for_good() {
-    let (_folder, store) = slow();
-    for pace in [Pace::ALONE, Pace::SHARED] {
-        let (_clock, contests, peers) = node(Arc::clone(&store) as _, pace).await;
-        let slug = "renamed".parse().unwrap();
-        let opens_at = Some(contests.clock.now().plus(Duration::from_millis(100)));
-        let draft = Contest { hours: Hours { opens_at, closes_at: None }, ..definition("") };
-        contests.put(&slug, &draft, |_| true).await.unwrap();
-        contests.restrict(&slug, draft.hours);
-        tokio::time::sleep(Duration::from_millis(150)).await;
-        assert_eq!(admitted(&contests, &peers, "renamed"), Err(NotAdmitted::HoursInDoubt));
-        contests.refresh().await.unwrap();
-        assert_eq!(admitted(&contests, &peers, "renamed"), Ok(()));
-        let version = store.get("contest/renamed", store::Read::Serial).await.unwrap().unwrap();
-        store.delete("contest/renamed", version.version).await.unwrap();
-    }
-}
-
-#[tokio::test]
-async fn an_end_that_may_have_been_moved_refuses_nobody_for_good() {
-    let (_folder, store) = slow();
-    let (_clock, contests, peers) = node(Arc::clone(&store) as _, Pace::SHARED).await;
-    let closes_at = Some(START.minus(Duration::from_secs(1)));
-    let hours = Hours { closes_at, ..open_since_a_minute().hours };
-    let closed = Contest { hours, ..definition("") };
-    contests.put(&"tv".parse().unwrap(), &closed, |_| true).await.unwrap();
-    contests.refresh().await.unwrap();
-    let live = contests.get("tv").unwrap();
-    for (age_s, refused) in [
-        (5, NotAdmitted::NotOpen(hours)),
-        // Nobody has read for too long whether it was extended.
-        (7, NotAdmitted::HoursInDoubt),
-    ] {
-        let stamp = contests.clock.stamp();
-        let moment = stamp.moment.plus(Duration::from_secs(age_s));
-        let stamp = ballot::Stamp { moment, ..stamp };
-        assert_eq!(contests.admits(&live, &stamp, &peers), Err(refused), "{age_s}");
-    }
-}
-
 #[tokio::test]
 async fn a_node_that_starts_with_a_slow_clock_refuses_by_its_newest_ballot() {
     let (_folder, store) = slow();
