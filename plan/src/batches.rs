@@ -38,7 +38,7 @@ impl Batching {
 
     /// Ballots of a batch at so many votes a second and worker. A batch is what comes in while the
     /// commit before is under way. A second is committed beside it when it has `b` ballots, the next
-    /// with `2b`, then `4b` (`intake/src/permit.rs`): `n` at a time have `b * (2^n - 1)`. So with
+    /// with `2b`, then `4b` (`intake/src/intake.rs`): `n` at a time have `b * (2^n - 1)`. So with
     /// `q = rate * latency` ballots under way there are `n = log2(q / b + 1)` batches of `q / n`;
     /// at least one, and of as many ballots as a batch may hold.
     pub(crate) fn ballots(&self, worker_rate: f64) -> f64 {

@@ -147,7 +147,7 @@ fn measured_figures_are_those_of_their_files() {
         assert!(figure.from.is_none() && figure.row.is_none() && figure.note.is_some(), "{name}");
     }
     // What code says itself.
-    assert!(file("intake/src/permit.rs").contains("as taking six ballots in"));
+    assert!(file("intake/src/intake.rs").contains("as taking six ballots in"));
     // The slower of two recounts, so that the other was faster than the plan says.
     let other = result("bench/results/20261123-231403.json", Some("recount"), None);
     assert!(figures.measured.tally_rows.value <= other);
