@@ -86,6 +86,7 @@ pub(crate) fn spawn(world: &Arc<World>, island: &Island, contest: usize) {
         name: format!("admin-{contest}"),
         world: Arc::clone(world),
         contest: plan.slug(),
+        is_patient: plan.is_patient,
         random: Rng::with_seed(world.plan.seed ^ (contest as u64) << 16 ^ n << 8),
     };
     for (n, (at, to)) in plan.extensions.iter().copied().enumerate() {
@@ -109,6 +110,7 @@ struct Administrator {
     name: String,
     world: Arc<World>,
     contest: Slug,
+    is_patient: bool,
     random: Rng,
 }
 
@@ -161,7 +163,10 @@ impl Administrator {
                 Some(Reply::Retry(_)) | None => {}
                 answer => return answer,
             }
-            let millis = self.random.u64(200..1_500);
+            let millis = match self.is_patient && matches!(what, What::Close) {
+                true => self.random.u64(13_000..20_000),
+                false => self.random.u64(200..1_500),
+            };
             sleep(Duration::from_millis(millis)).await;
         }
         None

@@ -6,7 +6,7 @@ use ballot::Policy;
 use fastrand::Rng;
 
 /// By then nothing goes wrong any more, in seconds after the beginning.
-pub(crate) const FAULTS_END: u64 = 45;
+pub(crate) const FAULTS_END: u64 = 55;
 
 /// Everything that a seed decides beforehand.
 #[derive(Clone, Debug)]
@@ -47,6 +47,8 @@ pub(crate) struct ContestPlan {
     pub(crate) closed_by_hand: bool,
     /// When the end is moved, and to when.
     pub(crate) extensions: Vec<(Duration, Duration)>,
+    /// Whether its administrator waits for long before trying again.
+    pub(crate) is_patient: bool,
     /// When its title is changed.
     pub(crate) edits: Vec<Duration>,
     pub(crate) voters: Vec<VoterPlan>,
@@ -137,8 +139,13 @@ impl Plan {
         let alone = random.u8(0..4) == 0;
         let count = if alone { 1 } else { random.usize(2..=4) };
         let nodes = (0..count).map(|n| node(random, alone, n)).collect::<Vec<_>>();
-        let contests = (0..random.usize(1..=3)).map(|n| contest(random, alone, n)).collect();
-        let faults = faults(random, alone, nodes.len());
+        let contests: Vec<_> =
+            (0..random.usize(1..=3)).map(|n| contest(random, alone, n)).collect();
+        let mut faults = faults(random, alone, nodes.len());
+        for contest in &contests {
+            faults.extend(around_the_end(random, contest, alone, nodes.len()));
+        }
+        let faults = but_what_is_promised(faults, alone, nodes.len());
         Self { seed, alone, nodes, contests, faults }
     }
 }
@@ -162,7 +169,7 @@ fn contest(random: &mut Rng, alone: bool, n: usize) -> ContestPlan {
     let made_at = between(random, 7_000, 9_000);
     let opens_at = made_at + between(random, 500, if alone { 4_000 } else { 14_000 });
     let lasts_from = if alone { 3_000 } else { 8_000 };
-    let closes_at = opens_at + between(random, lasts_from, 25_000);
+    let closes_at = opens_at + between(random, lasts_from, 20_000);
     let policies = [Policy::One, Policy::Latest, Policy::UpTo(2), Policy::Unlimited];
     let policy = random.choice(policies).unwrap_or(Policy::One);
     let closed_by_hand = random.bool();
@@ -205,7 +212,8 @@ fn contest(random: &mut Rng, alone: bool, n: usize) -> ContestPlan {
         closes_at,
         closed_by_hand,
         extensions,
-        edits: (0..random.u8(0..3)).map(|_| made_at + between(random, 0, 25_000)).collect(),
+        is_patient: random.u8(0..3) == 0,
+        edits: (0..random.u8(0..4)).map(|_| made_at + between(random, 0, 40_000)).collect(),
         voters,
     }
 }
@@ -221,20 +229,122 @@ fn faults(random: &mut Rng, alone: bool, nodes: usize) -> Vec<(Duration, Fault)>
         let kind = random.choice(kinds.iter().copied()).unwrap_or(0);
         faults.extend(fault(random, kind, at, alone, nodes));
     }
-    // One clock is wrong at a time, and the others have agreed again before the next is.
-    let mut wrong_until = Duration::ZERO;
-    faults.sort_by_key(|(at, _)| *at);
-    faults.retain(|(at, fault)| match fault {
-        Fault::SetClock { lasts, .. } => {
-            let is_first = *at >= wrong_until;
-            if is_first {
-                wrong_until = *at + *lasts + Duration::from_secs(12);
-            }
-            is_first
+    faults
+}
+
+/// What goes wrong when a contest ends, which is when it matters.
+fn around_the_end(
+    random: &mut Rng,
+    contest: &ContestPlan,
+    alone: bool,
+    nodes: usize,
+) -> Vec<(Duration, Fault)> {
+    let node = random.usize(0..nodes);
+    let replica = random.usize(0..3);
+    let by_hand = contest.closes_at;
+    let end = contest.extensions.last().map_or(contest.closes_at, |(_, end)| *end);
+    let before = |random: &mut Rng, from_ms: u64| end.saturating_sub(between(random, 0, from_ms));
+    let faults = match random.u8(0..10) {
+        0 | 1 => {
+            let at = before(random, 9_000);
+            let ahead_us = clock_error(random, alone);
+            vec![(at, Fault::SetClock { node, ahead_us, lasts: between(random, 1_500, 12_000) })]
         }
-        _ => true,
+        // Asleep while what it has to put waits for the store.
+        2 => {
+            let (at, lasts) = (before(random, 9_000), between(random, 6_000, 14_000));
+            let asleep = at + between(random, 300, 2_500);
+            let store = match alone {
+                true => Fault::StallDisk { millis: 3_000, lasts: asleep - at },
+                false => Fault::CutFromStore { node, lasts: asleep - at + lasts },
+            };
+            vec![(at, store), (asleep, Fault::Suspend { node, lasts })]
+        }
+        3 if alone => vec![(before(random, 4_000), Fault::Crash { node, down: SHORT })],
+        // The coordinator dies in the middle of a close, and so does who asked for it.
+        3 | 4 if !alone && contest.closed_by_hand => {
+            let at = by_hand.saturating_sub(Duration::from_millis(300));
+            let slow = Duration::from_secs(3);
+            let dies = at + between(random, 500, 3_000);
+            let crash = |node| (dies, Fault::Crash { node, down: SHORT });
+            let mut faults = vec![
+                (at, Fault::SlowReplica { replica, millis: 1_500, lasts: slow }),
+                (dies, Fault::CrashReplica { replica, down: between(random, 3_000, 12_000) }),
+            ];
+            faults.extend((0..nodes).filter(|_| random.bool()).map(crash));
+            faults
+        }
+        5 if !alone => {
+            let at = by_hand.saturating_sub(between(random, 0, 3_000));
+            let lasts = between(random, 8_000, 24_000);
+            vec![(at, Fault::CutFromDocuments { node, lasts })]
+        }
+        // When the final count is made.
+        6 => {
+            let at = end + between(random, 4_000, 12_000);
+            vec![(at, Fault::Pause { node, lasts: between(random, 500, 9_000) })]
+        }
+        _ => Vec::new(),
+    };
+    let latest = Duration::from_secs(FAULTS_END - 1);
+    faults.into_iter().filter(|(at, _)| *at < latest).collect()
+}
+
+const SHORT: Duration = Duration::from_millis(700);
+
+/// What no cluster can stand is left out. One clock is wrong at a time, and the others have agreed again
+/// before the next is; and meanwhile those whose clocks are right are more than the one whose isn't.
+fn but_what_is_promised(
+    mut faults: Vec<(Duration, Fault)>,
+    alone: bool,
+    nodes: usize,
+) -> Vec<(Duration, Fault)> {
+    let mut wrong: Vec<(usize, Duration, Duration)> = Vec::new();
+    faults.sort_by_key(|(at, _)| *at);
+    faults.retain_mut(|(at, fault)| {
+        let Fault::SetClock { node, ahead_us, lasts } = fault else { return true };
+        if !alone && nodes < 3 {
+            // Of two nobody knows which is right.
+            *ahead_us = (*ahead_us).clamp(-1_100_000, 1_100_000);
+            return true;
+        }
+        let is_next = wrong.last().is_none_or(|(.., until)| *at >= *until);
+        if is_next {
+            wrong.push((*node, *at, *at + *lasts + AGREED_AGAIN));
+        }
+        is_next
+    });
+    if alone {
+        return faults;
+    }
+    faults.retain(|(at, fault)| {
+        let Some((disturbed, lasts)) = fault.disturbs() else { return true };
+        wrong.iter().all(|(node, from, until)| {
+            let meanwhile = *at < *until && *at + lasts + AGREED_AGAIN > *from;
+            // Of four, the last may be disturbed.
+            let spare = nodes == 4 && disturbed == (*node + 1) % nodes;
+            !meanwhile || disturbed == *node || spare
+        })
     });
     faults
+}
+
+/// So long after a fault of theirs the nodes have compared their clocks again.
+const AGREED_AGAIN: Duration = Duration::from_secs(12);
+
+impl Fault {
+    /// Which node cannot say what time it is, and for how long.
+    fn disturbs(&self) -> Option<(usize, Duration)> {
+        match *self {
+            Self::Crash { node, down: lasts }
+            | Self::Restart { node, down: lasts }
+            | Self::Pause { node, lasts }
+            | Self::Suspend { node, lasts }
+            | Self::CutFromStore { node, lasts }
+            | Self::CutFromDocuments { node, lasts } => Some((node, lasts)),
+            _ => None,
+        }
+    }
 }
 
 const ALONE_KINDS: u8 = 8;
@@ -256,7 +366,7 @@ fn fault(
     let fault = match kind {
         0 => Fault::Crash { node, down: short },
         1 => Fault::Restart { node, down: short },
-        2 => Fault::Pause { node, lasts: short },
+        2 => Fault::Pause { node, lasts: if random.bool() { short } else { lasts } },
         3 => Fault::Suspend { node, lasts },
         4 => Fault::SetClock { node, ahead_us: clock_error(random, alone), lasts },
         // Started again with a wrong clock.

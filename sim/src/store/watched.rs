@@ -31,11 +31,11 @@ impl<S> Watched<S> {
         &self,
         contest: &Slug,
         shard: Shard,
-        buckets: &RangeInclusive<Bucket>,
+        from_nothing: bool,
         batches: BoxStream<'static, Result<Batch, StoreError>>,
     ) -> BoxStream<'static, Result<Batch, StoreError>> {
         let (checker, life) = (Arc::clone(&self.checker), self.life.clone());
-        if *buckets.start() == Bucket(0) {
+        if from_nothing {
             checker.counts_from_nothing(&life, contest, shard);
         }
         batches
@@ -69,8 +69,9 @@ impl<S: BallotStore> BallotStore for Watched<S> {
         shard: Shard,
         buckets: RangeInclusive<Bucket>,
     ) -> BoxStream<'static, Result<Batch, StoreError>> {
-        let batches = self.store.scan(contest, shard, buckets.clone());
-        self.seen(contest, shard, &buckets, batches)
+        let from_nothing = *buckets.start() == Bucket(0);
+        let batches = self.store.scan(contest, shard, buckets);
+        self.seen(contest, shard, from_nothing, batches)
     }
 
     fn scan_except(
@@ -80,8 +81,9 @@ impl<S: BallotStore> BallotStore for Watched<S> {
         buckets: RangeInclusive<Bucket>,
         already_read: &Arc<HashSet<BatchId>>,
     ) -> BoxStream<'static, Result<Batch, StoreError>> {
-        let batches = self.store.scan_except(contest, shard, buckets.clone(), already_read);
-        self.seen(contest, shard, &buckets, batches)
+        let from_nothing = *buckets.start() == Bucket(0) && already_read.is_empty();
+        let batches = self.store.scan_except(contest, shard, buckets, already_read);
+        self.seen(contest, shard, from_nothing, batches)
     }
 }
 
