@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use store::{ControlStore, Read, StoreError, Version};
 
-use crate::{CountError, lease::Lease};
+use crate::lease::Pulse;
 
 /// Batch ids of one document: 256 KB.
 const PART_IDS: usize = 16_384;
@@ -37,14 +37,14 @@ pub(crate) fn name(ids: &[BatchId]) -> BatchSet {
 }
 
 /// Stores a set, so that [`load_batch_set`] finds it by its name. Millions of batches make hundreds
-/// of parts: the lease is kept meanwhile.
+/// of parts.
 pub(crate) async fn save(
     control: &dyn ControlStore,
     contest: &Slug,
     set: &BatchSet,
     ids: &[BatchId],
-    lease: &Lease,
-) -> Result<(), CountError> {
+    pulse: &Pulse,
+) -> Result<(), StoreError> {
     let parts = ids.chunks(PART_IDS).enumerate();
     let write = |(part, ids): (usize, &[BatchId])| {
         let key = key(contest, set, part);
@@ -52,8 +52,11 @@ pub(crate) async fn save(
         async move {
             match control.compare_and_swap(&key, Version::NONE, body.into()).await {
                 // Under this key nobody writes anything else.
-                Ok(_) | Err(StoreError::Conflict) => lease.keep().await,
-                Err(error) => Err(error.into()),
+                Ok(_) | Err(StoreError::Conflict) => {
+                    pulse.beat();
+                    Ok(())
+                }
+                Err(error) => Err(error),
             }
         }
     };

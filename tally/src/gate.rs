@@ -18,13 +18,13 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{CountError, lease::Lease};
+use crate::lease::Pulse;
 
 /// A turn is over after this, between two batches. Absorbing what was read in it takes as long again,
 /// at most.
 const TURN: Duration = Duration::from_millis(500);
 
-/// How often a lease is looked at by who waits for its turn.
+/// How often who waits for its turn shows that it lives.
 const WAIT: Duration = Duration::from_millis(500);
 
 /// Gives turns, each to who has waited longest, but of the long counts only one waits with the others:
@@ -50,22 +50,18 @@ impl Gate {
         Arc::new(Self { clock, turn, long, waiting: AtomicUsize::new(0) })
     }
 
-    /// Waits for a turn, and keeps the lease meanwhile.
-    pub(crate) async fn turn(
-        self: &Arc<Self>,
-        is_long: bool,
-        lease: Option<&Lease>,
-    ) -> Result<Turn, CountError> {
+    /// Waits for a turn.
+    pub(crate) async fn turn(self: &Arc<Self>, is_long: bool, pulse: &Pulse) -> Turn {
         let _waiting = Waiting::new(&self.waiting);
         let long = match is_long {
-            true => Some(wait(Arc::clone(&self.long).lock_owned(), lease).await?),
+            true => Some(wait(Arc::clone(&self.long).lock_owned(), pulse).await),
             false => None,
         };
-        let turn = wait(Arc::clone(&self.turn).lock_owned(), lease).await?;
+        let turn = wait(Arc::clone(&self.turn).lock_owned(), pulse).await;
         let mut turn =
             Turn { gate: Arc::clone(self), ends_at: Moment::default(), _turn: turn, _long: long };
         turn.extend();
-        Ok(turn)
+        turn
     }
 
     /// Waits until it is nobody's turn.
@@ -93,15 +89,13 @@ impl Turn {
     }
 }
 
-async fn wait<T>(guard: impl Future<Output = T>, lease: Option<&Lease>) -> Result<T, CountError> {
+async fn wait<T>(guard: impl Future<Output = T>, pulse: &Pulse) -> T {
     let mut guard = std::pin::pin!(guard);
     loop {
         if let Ok(guard) = timeout(WAIT, &mut guard).await {
-            return Ok(guard);
+            return guard;
         }
-        if let Some(lease) = lease {
-            lease.keep().await?;
-        }
+        pulse.beat();
     }
 }
 

@@ -8,7 +8,13 @@
 //! is gone. What keeps its late row out is the counts row itself: whoever takes a lease over
 //! first raises the row's generation, so the late compare-and-swap fails (`publish.rs`).
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use ballot::{Moment, Slug, Timestamp, timing::SCHEDULE_JITTER};
 use serde::{Deserialize, Serialize};
@@ -26,7 +32,7 @@ struct LeaseDocument {
     expires_at: Timestamp,
 }
 
-/// One worker's view of a contest's lease. The threads of a count share it.
+/// One worker's view of a contest's lease.
 pub(crate) struct Lease {
     control: Arc<dyn ControlStore>,
     time: Arc<TallyTime>,
@@ -50,6 +56,20 @@ struct Held {
     generation: u64,
     /// Before it was written.
     renewed_at: Moment,
+}
+
+/// A count's sign of life.
+#[derive(Debug, Default)]
+pub(crate) struct Pulse(AtomicU64);
+
+impl Pulse {
+    pub(crate) fn beat(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn beats(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 /// What came of asking for a lease.
@@ -83,36 +103,7 @@ impl Lease {
 
     /// Takes the lease, or renews it when half of it is gone.
     pub(crate) async fn acquire(&self) -> Result<Grant, StoreError> {
-        self.acquire_with(&mut *self.view.lock().await).await
-    }
-
-    /// Renews the lease during a long count; an error where it is lost.
-    pub(crate) async fn keep(&self) -> Result<(), CountError> {
-        // Where another thread renews it just now, this one need not.
-        let Ok(mut view) = self.view.try_lock() else { return Ok(()) };
-        // One that was released or is in doubt is not taken again by a thread that is behind.
-        let is_held = view.held.is_some();
-        if is_held && self.acquire_with(&mut view).await? == Grant::Kept {
-            return Ok(());
-        }
-        Err(CountError::LeaseLost)
-    }
-
-    /// Lets the next worker take over at once. Without it, it takes over after the lease's end.
-    pub(crate) async fn release(&self) {
-        if let Some(Held { version, generation, .. }) = self.view.lock().await.held.take() {
-            let ended = self.document(generation, Timestamp::default());
-            // Best effort: the lease ends by itself.
-            let _ = self.control.compare_and_swap(&self.key, version, body(&ended)).await;
-        }
-    }
-
-    /// Forgets that the lease is held, where that is in doubt. The next grant is a new one.
-    pub(crate) async fn doubt(&self) {
-        self.view.lock().await.held = None;
-    }
-
-    async fn acquire_with(&self, view: &mut View) -> Result<Grant, StoreError> {
+        let view = &mut *self.view.lock().await;
         let now = self.time.moment();
         if let Some(Held { version, generation, renewed_at }) = view.held {
             if now.since(renewed_at) < self.ttl / 2 {
@@ -131,6 +122,53 @@ impl Lease {
             return Ok(Grant::Refused);
         }
         self.write(view, document.version, lease.generation + 1, Grant::New).await
+    }
+
+    /// Renews the lease while `work` goes on, and gives the work up where another has taken it over. Work
+    /// that shows no life keeps no lease: where the store does not answer one worker, it may another.
+    ///
+    /// The work does not wait for the renewal: a store that hangs there must hold up nobody's turn.
+    pub(crate) async fn keep_during<T>(
+        &self,
+        pulse: &Pulse,
+        work: impl Future<Output = T>,
+    ) -> Result<T, CountError> {
+        tokio::select! {
+            biased;
+            () = self.keep_until_lost(pulse) => Err(CountError::LeaseLost),
+            outcome = work => Ok(outcome),
+        }
+    }
+
+    async fn keep_until_lost(&self, pulse: &Pulse) {
+        let mut beats = 0;
+        loop {
+            tokio::time::sleep(self.ttl / 8).await;
+            let now = pulse.beats();
+            if now == beats {
+                continue;
+            }
+            match self.acquire().await {
+                Ok(Grant::Kept | Grant::New) => beats = now,
+                Ok(Grant::Refused) => return,
+                // The row says at the end whether anybody else has counted meanwhile.
+                Err(error) => tracing::debug!(%error, key = self.key, "a lease is not renewed yet"),
+            }
+        }
+    }
+
+    /// Lets the next worker take over at once. Without it, it takes over after the lease's end.
+    pub(crate) async fn release(&self) {
+        if let Some(Held { version, generation, .. }) = self.view.lock().await.held.take() {
+            let ended = self.document(generation, Timestamp::default());
+            // Best effort: the lease ends by itself.
+            let _ = self.control.compare_and_swap(&self.key, version, body(&ended)).await;
+        }
+    }
+
+    /// Forgets that the lease is held, where that is in doubt. The next grant is a new one.
+    pub(crate) async fn doubt(&self) {
+        self.view.lock().await.held = None;
     }
 
     /// Whether the holder has not renewed its lease for all of its time, as this worker saw it.

@@ -28,7 +28,7 @@ use tokio::{runtime::Handle, task::coop::consume_budget, time::timeout};
 use crate::{
     CountError,
     gate::{Gate, Turn},
-    lease::Lease,
+    lease::Pulse,
     stop::Stopped,
 };
 
@@ -54,8 +54,7 @@ pub(crate) struct Source {
     pub(crate) wanted: Box<dyn Fn(&BatchId) -> bool + Send + Sync>,
     pub(crate) threads: usize,
     pub(crate) chunk_rows: usize,
-    /// Kept meanwhile.
-    pub(crate) lease: Option<Arc<Lease>>,
+    pub(crate) pulse: Arc<Pulse>,
     /// Who gives the turns, if there are others who count.
     pub(crate) gate: Option<Arc<Gate>>,
     /// Whether it will take many turns.
@@ -72,9 +71,7 @@ pub(crate) async fn count(
 ) -> (Fold, Result<(), CountError>) {
     let mut count = Count::new(source, fold);
     loop {
-        if let Err(error) = count.take_turn().await {
-            return (count.fold, Err(error));
-        }
+        count.take_turn().await;
         let result;
         (count, result) = count.chunk().await;
         if let Err(error) = result {
@@ -135,21 +132,20 @@ impl Count {
     }
 
     /// Goes on, or lets others count first if they want to.
-    async fn take_turn(&mut self) -> Result<(), CountError> {
-        let Some(gate) = &self.source.gate else { return Ok(()) };
+    async fn take_turn(&mut self) {
+        let Some(gate) = &self.source.gate else { return };
         if let Some(turn) = &mut self.turn
             && !turn.is_wanted()
         {
             turn.extend();
-            return Ok(());
+            return;
         }
         if self.turn.take().is_some() {
             // Whoever has the turn has the memory.
             self.is_long = true;
             self.mappers.iter_mut().for_each(|mapper| mapper.rows = Rows::new(self.fold.rules()));
         }
-        self.turn = Some(gate.turn(self.is_long, self.source.lease.as_deref()).await?);
-        Ok(())
+        self.turn = Some(gate.turn(self.is_long, &self.source.pulse).await);
     }
 
     /// Reads until there are enough rows, or the turn is over, and absorbs them.
@@ -250,12 +246,10 @@ impl Mapper {
                 self.stream = Some((shard, stream));
                 continue;
             };
-            if let Some(lease) = &source.lease {
-                lease.keep().await?;
-            }
             // Where all is one thread, the others must come to say that they wait.
             consume_budget().await;
             let Some(next) = next_batch(stream, source, turn).await? else { break };
+            source.pulse.beat();
             let Some(batch) = next.transpose()? else {
                 self.stream = None;
                 continue;
@@ -282,8 +276,7 @@ impl Mapper {
     }
 }
 
-/// What the stream gives next; `None` if it takes long and the turn is better given to others. The
-/// lease is not kept meanwhile: where the store does not answer, another worker may have more luck.
+/// What the stream gives next; `None` if it takes long and the turn is better given to others.
 async fn next_batch(
     stream: &mut BatchStream,
     source: &Source,

@@ -119,7 +119,7 @@ pub fn recount(
         wanted: Box::new(wanted),
         threads: threads.get(),
         chunk_rows: TallySettings::default().chunk_rows,
-        lease: None,
+        pulse: Arc::default(),
         gate: None,
         is_long: true,
         stop: stop.listen(),

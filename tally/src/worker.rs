@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use crate::{
     Contests, CountError, Hooks, TallyContest, TallySettings, batch_set,
     gate::Gate,
-    lease::{Grant, Lease},
+    lease::{Grant, Lease, Pulse},
     map::{self, LAST_BUCKET, Source},
     progress::Progress,
     publish::{Claim, CountsRow},
@@ -57,7 +57,7 @@ pub(crate) struct Worker {
     contest: Slug,
     /// Whether the contest has opened: a draft has no lease.
     has_opened: bool,
-    lease: Arc<Lease>,
+    lease: Lease,
     row: Option<CountsRow>,
     progress: Option<Progress>,
     /// When this worker last counted along without the lease.
@@ -69,7 +69,7 @@ pub(crate) struct Worker {
 impl Worker {
     pub(crate) fn new(shared: Arc<Shared>, contest: Slug) -> Self {
         let (control, time) = (shared.control.clone(), shared.time.clone());
-        let lease = Arc::new(Lease::new(control, time, &contest, &shared.settings));
+        let lease = Lease::new(control, time, &contest, &shared.settings);
         Self {
             shared,
             contest,
@@ -110,16 +110,28 @@ impl Worker {
         };
         let started = self.shared.time.begin_scan();
         // What is acknowledged before the scan was taken in by this definition, or an older one.
-        let Some(contest) = self.definition().await? else {
-            self.row = Some(row);
-            return Ok(Visit::Nothing);
+        let contest = match self.definition().await {
+            Ok(Some(contest)) => contest,
+            none => {
+                self.row = Some(row);
+                return none.map(|_| Visit::Nothing).map_err(CountError::from);
+            }
         };
         let through = self.counted_through(started).max(row.counted_through());
         let is_final = final_due(&contest, started, self.shared.settings.clock_skew);
+        let pulse = Arc::new(Pulse::default());
         let counts = if is_final {
-            self.count_final(&contest, through).await?
+            // The recount needs the memory.
+            self.progress = None;
+            let counting = self.count_final(&contest, through, &pulse);
+            self.lease.keep_during(&pulse, counting).await??
         } else {
-            self.count_new(&contest, started, through).await?
+            let progress = self.progress.take();
+            let advancing = self.advance(&contest, started, progress, &pulse);
+            let (progress, result) = self.lease.keep_during(&pulse, advancing).await?;
+            let progress = self.progress.insert(progress);
+            result?;
+            row::provisional(&contest, progress.fold(), progress.rows(), through)
         };
         match row.write(counts).await {
             Ok((row, counts)) => {
@@ -208,17 +220,6 @@ impl Worker {
         self.shared.contests.read(&self.contest).await
     }
 
-    async fn count_new(
-        &mut self,
-        contest: &TallyContest,
-        started: Timestamp,
-        through: Timestamp,
-    ) -> Result<Counts, CountError> {
-        let lease = Arc::clone(&self.lease);
-        let progress = self.advance(contest, started, Some(lease)).await?;
-        Ok(row::provisional(contest, progress.fold(), progress.rows(), through))
-    }
-
     /// Counts without the lease, and publishes nothing.
     async fn count_along(&mut self) -> Result<(), CountError> {
         let Some(every) = self.shared.settings.standby else {
@@ -232,48 +233,49 @@ impl Worker {
         self.counted_along_at = Some(now);
         let started = self.shared.time.begin_scan();
         if let Some(contest) = self.definition().await? {
-            self.advance(&contest, started, None).await?;
+            let (progress, pulse) = (self.progress.take(), Arc::default());
+            let (progress, result) = self.advance(&contest, started, progress, &pulse).await;
+            self.progress = Some(progress);
+            result?;
         }
         Ok(())
     }
 
-    /// Absorbs what is new of the contest as it is now.
+    /// Absorbs what is new of the contest as it is now into what was counted of it.
     async fn advance(
-        &mut self,
+        &self,
         contest: &TallyContest,
         started: Timestamp,
-        lease: Option<Arc<Lease>>,
-    ) -> Result<&Progress, CountError> {
-        let kept = self.progress.take().filter(|progress| progress.is_of(&contest.contest));
+        counted: Option<Progress>,
+        pulse: &Arc<Pulse>,
+    ) -> (Progress, Result<(), CountError>) {
+        let kept = counted.filter(|progress| progress.is_of(&contest.contest));
         let progress = kept.unwrap_or_else(|| Progress::new(&contest.contest));
         let source = Source {
             is_long: progress.is_new(),
-            ..self.source(contest, progress.buckets(), progress.known(), lease)
+            ..self.source(contest, progress.buckets(), progress.known(), pulse)
         };
         let (mut progress, result) = progress.count(source).await;
         if result.is_ok() {
             progress.leave_buckets(started, self.shared.settings.clock_skew);
         }
-        let progress = self.progress.insert(progress);
-        result.map(|()| &*progress)
+        (progress, result)
     }
 
     /// Counts everything again.
     async fn count_final(
-        &mut self,
+        &self,
         contest: &TallyContest,
         through: Timestamp,
+        pulse: &Arc<Pulse>,
     ) -> Result<Counts, CountError> {
-        // The recount needs the memory.
-        self.progress = None;
         let all = Bucket(0)..=LAST_BUCKET;
-        let lease = Some(Arc::clone(&self.lease));
-        let source = self.source(contest, all, Arc::default(), lease);
+        let source = self.source(contest, all, Arc::default(), pulse);
         let counted = map::count_from_nothing(source, Fold::new(&contest.contest), |_| ()).await?;
         let set = batch_set::name(&counted.batches);
         // The set is stored before the row that names it.
         let control = &*self.shared.control;
-        batch_set::save(control, &self.contest, &set, &counted.batches, &self.lease).await?;
+        batch_set::save(control, &self.contest, &set, &counted.batches, pulse).await?;
         // Once it is written it is for good: only what the contest still is.
         let contest = match self.definition().await? {
             Some(now) if now.counts_like(contest) => now,
@@ -292,7 +294,7 @@ impl Worker {
         contest: &TallyContest,
         buckets: RangeInclusive<Bucket>,
         known: Arc<HashSet<BatchId>>,
-        lease: Option<Arc<Lease>>,
+        pulse: &Arc<Pulse>,
     ) -> Source {
         let settings = &self.shared.settings;
         let new = Arc::clone(&known);
@@ -305,7 +307,7 @@ impl Worker {
             wanted: Box::new(move |id| !new.contains(id)),
             threads: settings.threads.get(),
             chunk_rows: settings.chunk_rows,
-            lease,
+            pulse: Arc::clone(pulse),
             gate: Some(self.shared.gate.clone()),
             is_long: true,
             stop: self.shared.stop.listen(),

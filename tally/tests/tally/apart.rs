@@ -215,6 +215,19 @@ fn a_contest_that_cannot_be_read_delays_no_other() {
     }
 }
 
+/// The lease is renewed during a count, and that is not waited for where others could count.
+#[test]
+fn a_lease_that_cannot_be_renewed_delays_no_other() {
+    let world = closed_and_open(1_000);
+    world.store.slow("vote", Duration::from_millis(30));
+    let rows = rows_of_other_beside(&world, 40, async {
+        tokio::time::sleep(3 * SECOND).await;
+        *world.store.silent.lock() = Some("lease/vote");
+        std::future::pending().await;
+    });
+    assert_no_gap(&rows, 40.0);
+}
+
 #[test]
 fn a_definition_that_can_be_read_again_is_counted_again() {
     let world = World::new(Policy::One);

@@ -109,22 +109,55 @@ fn a_worker_paused_while_it_scans_notices() {
     late_publish(at_scan, true);
 }
 
+/// Longer than a lease lasts.
 #[test]
 fn a_long_count_keeps_its_lease() {
-    let world = Arc::new(World::new(Policy::One));
-    let (mut a, mut b) = (world.tally("a"), world.tally("b"));
-    (0..50).for_each(|n| drop(world.put(&[ballot(n, n, at(0.5), 0)])));
-    // Seven seconds go by between taking the lease and the first batch: longer than it lasts,
-    // but nobody else came.
-    let slow = {
-        let world = world.clone();
-        Box::new(move || world.advance(7 * SECOND))
-    };
-    *world.store.before_scan.lock() = Some(slow);
-    a.run_once();
-    assert!(matches!(world.last_outcome(), RunOutcome::Published(_)), "{:?}", world.last_outcome());
-    b.run_once();
-    assert!(matches!(world.last_outcome(), RunOutcome::NotHeld), "it was renewed on the way");
+    let world = World::new(Policy::One);
+    (0..100).for_each(|n| drop(world.put(&[ballot(n, n, at(0.5), 0)])));
+    world.store.slow("vote", SECOND / 10);
+    let (mut a, b) = (world.inline("a"), world.inline("b"));
+    world.simulate(async {
+        let counted = async {
+            a.run_once().await;
+            assert_eq!(world.counts().total, 100, "{:?}", world.last_outcome());
+        };
+        let waiting = async {
+            tokio::time::sleep(SECOND).await;
+            b.run(std::future::pending()).await;
+        };
+        tokio::select! {
+            biased;
+            () = counted => {}
+            () = waiting => {}
+        }
+    });
+    let reports = world.reports.lock();
+    let (last, before) = reports.split_last().unwrap();
+    assert!(matches!(last.outcome, RunOutcome::Published(_)) && last.took > 9 * SECOND);
+    assert!(before.len() >= 4, "b has looked, {} times", before.len());
+    assert!(before.iter().all(|report| matches!(report.outcome, RunOutcome::NotHeld)));
+}
+
+/// Where the store does not answer one worker, another may have more luck.
+#[test]
+fn a_count_that_hangs_does_not_keep_its_lease() {
+    let world = World::new(Policy::One);
+    (0..100).for_each(|n| drop(world.put(&[ballot(n, n, at(0.5), 0)])));
+    world.store.slow("vote", 1_000 * SECOND);
+    let (mut a, b) = (world.inline("a"), world.inline("b"));
+    world.simulate(async {
+        let waiting = async {
+            tokio::time::sleep(SECOND).await;
+            world.store.slow("vote", SECOND / 1_000);
+            b.run(tokio::time::sleep(12 * SECOND)).await;
+        };
+        tokio::select! {
+            biased;
+            () = a.run_once() => panic!("it hangs"),
+            () = waiting => {}
+        }
+    });
+    assert_eq!(world.counts().total, 100);
 }
 
 #[test]
