@@ -223,7 +223,7 @@ fn a_lease_that_cannot_be_renewed_delays_no_other() {
     let rows = rows_of_other_beside(&world, 40, async {
         tokio::time::sleep(3 * SECOND).await;
         *world.store.silent.lock() = Some("lease/vote");
-        std::future::pending().await;
+        std::future::pending::<()>().await;
     });
     assert_no_gap(&rows, 40.0);
 }
