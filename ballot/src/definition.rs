@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     Admission, Choice, Contest, Hours, Policy, ResultsVisibility, Slug, Timestamp, limits,
-    once::Once, web,
+    unique_members::UniqueMembers, web,
 };
 
 /// A definition that breaks a rule.
@@ -37,7 +37,7 @@ impl InvalidDefinition {
 impl Contest {
     /// Reads and checks a definition in JSON. Unknown members, and a member twice, are refused.
     pub fn from_json(text: &[u8]) -> Result<Self, InvalidDefinition> {
-        let Once(value) = serde_json::from_slice(text).map_err(|error| {
+        let UniqueMembers(value) = serde_json::from_slice(text).map_err(|error| {
             if error.is_data() {
                 InvalidDefinition::new("definition", error.to_string())
             } else {

@@ -34,7 +34,7 @@ pub use contest::{
 mod web;
 pub use web::is_origin;
 
-mod once;
+mod unique_members;
 
 mod definition;
 pub use definition::InvalidDefinition;

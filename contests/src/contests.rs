@@ -2,11 +2,11 @@
 //! lock.
 
 #[cfg(test)]
-mod half_done;
-#[cfg(test)]
 mod margins;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod unknown_outcomes;
 #[cfg(test)]
 mod wrong_clocks;
 
