@@ -26,8 +26,10 @@
 //!
 //! **Clocks that differ.** A node whose clock lies more than [`CLOCK_STRAY_MAX`] from its peers' takes no
 //! ballots and counts none; it knows after [`CLOCK_STRAY_NOTICED`], mostly. The two together are
-//! [`CLOCK_SKEW`]. A clock that is set ahead is found out later than it is read, so the tally does not
-//! believe it for [`jump_doubt`]: until then whoever took a ballot before the jump has answered.
+//! [`CLOCK_SKEW`]. A clock that is set is found out later than it is read: by the peers, but at once by
+//! the node itself, against the clock that never is. So after any jump beyond [`CLOCK_STEP_MAX`] a node
+//! refuses until the peers have said that its clock is right. The tally does not believe one ahead for
+//! [`jump_doubt`]: until then whoever took a ballot before the jump has answered.
 //!
 //! **Hours that change.** A ballot's time is taken before its contest is looked up, and a node that
 //! changes the hours takes the change into account before it writes it. Other nodes read it within

@@ -33,7 +33,7 @@ impl Contests {
         if live.is_final() {
             return Err(NotAdmitted::NotOpen(hours));
         }
-        if stamp.is_behind || peers.disagree() {
+        if stamp.is_behind || peers.doubt(stamp.recorded_at, stamp.moment) {
             return Err(NotAdmitted::ClockStrays);
         }
         if self.hours_in_doubt(live, stamp) {

@@ -110,6 +110,11 @@ impl Clocks {
         alive.peek().is_some() && alive.all(|peer| peer.beats >= 2)
     }
 
+    /// Whether any peer lives, as far as this node has seen.
+    pub(crate) fn any_lives(&self, now: Moment) -> bool {
+        self.peers.values().any(|peer| peer.is_alive(now))
+    }
+
     /// Who is ahead of this node, and how far at least, in milliseconds: for the next beat.
     pub(crate) fn ahead_ms(&self) -> BTreeMap<String, i64> {
         let ahead = self.peers.iter().map(|(node, peer)| (node.clone(), peer.ahead_ms()));

@@ -29,6 +29,8 @@ pub use change::{Changed, ContestError};
 
 mod clocks;
 
+mod trust;
+
 mod peers;
 pub use peers::{Identity, JoinError, NodeView, Peers};
 

@@ -18,7 +18,10 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use store::{ControlStore, Document, Read, StoreError, Version};
 
-use crate::clocks::{Beat, Clocks};
+use crate::{
+    clocks::{Beat, Clocks},
+    trust::Trust,
+};
 
 /// A node that was not heard of for this long is not listed any more.
 const FORGOTTEN: Duration = Duration::from_secs(3_600);
@@ -34,6 +37,7 @@ pub struct Peers {
     own: Mutex<Heartbeat>,
     seen: Mutex<Seen>,
     strays: AtomicBool,
+    trust: Trust,
     /// When this node last wrote its heartbeat and read the others', in [`Moment::as_micros`].
     beat_at_us: AtomicU64,
 }
@@ -180,6 +184,7 @@ impl Peers {
         };
         Self {
             control,
+            trust: Trust::new(now, clock.moment()),
             beat_at_us: AtomicU64::new(clock.moment().as_micros()),
             clock,
             name: identity.name,
@@ -194,10 +199,11 @@ impl Peers {
         &self.name
     }
 
-    /// Whether this node does not know what time it is: its clock strays from its peers', or lies
-    /// behind what it has stamped. Then it must neither acknowledge nor count.
+    /// Whether this node does not know what time it is: its clock strays from its peers', was set and
+    /// they have not said yet what they think of it, or lies behind what this node has stamped. Then it
+    /// must neither acknowledge nor count.
     pub fn clock_strays(&self) -> bool {
-        self.disagree() || self.clock.behind().is_some()
+        self.doubt(self.clock.wall(), self.clock.moment()) || self.clock.behind().is_some()
     }
 
     /// Whether there are other nodes that live, and so can say whose clock is right.
@@ -206,9 +212,11 @@ impl Peers {
         seen.clocks.verdict(&self.name, Version::NONE, self.clock.moment()).alive > 0
     }
 
-    /// Whether the peers say that this node's clock strays.
-    pub fn disagree(&self) -> bool {
-        self.strays.load(Ordering::Relaxed)
+    /// Whether the clock that says `time` at that moment is wrong, or may be: the peers say so, or it was
+    /// set and they could not say yet.
+    pub fn doubt(&self, time: Timestamp, moment: Moment) -> bool {
+        let was_set = self.control.is_some() && self.trust.is_lost(time, moment);
+        was_set || self.strays.load(Ordering::Relaxed)
     }
 
     /// Whether this node must not count: its clock strays from those by which others take ballots.
@@ -303,6 +311,9 @@ impl Peers {
         self.judge();
         self.forget_silent(&**control).await;
         written?;
+        let strays = self.strays.load(Ordering::Relaxed);
+        let clocks = &mut self.seen.lock().clocks;
+        self.trust.heed(clocks, strays, self.clock.wall(), self.clock.moment());
         self.beat_at_us.store(self.clock.moment().as_micros(), Ordering::Relaxed);
         Ok(())
     }
