@@ -26,6 +26,8 @@ pub(crate) struct TestStore {
     pub(crate) silent: Mutex<Option<&'static str>>,
     /// Every call takes a while, and one in some fails before or after it is done.
     pub(crate) random: Mutex<Option<fastrand::Rng>>,
+    /// Where the last scan began.
+    pub(crate) scanned_from: Mutex<Option<Bucket>>,
     /// Everything fails.
     pub(crate) away: Mutex<bool>,
 }
@@ -114,6 +116,7 @@ impl BallotStore for TestStore {
     ) -> BoxStream<'static, Result<Batch, StoreError>> {
         let hook = self.before_scan.lock().take();
         hook.into_iter().for_each(|hook| hook());
+        *self.scanned_from.lock() = Some(*buckets.start());
         let found = match self.check() {
             Ok(()) => self.done.scan(contest, shard, buckets),
             Err(error) => stream::iter([Err(error)]).boxed(),

@@ -1,6 +1,6 @@
 //! How a tally ends, and that it needs no thread of its own.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use ballot::Policy;
 use futures_util::FutureExt;
@@ -53,6 +53,22 @@ fn a_count_on_threads_is_given_up() {
     }
     std::thread::sleep(Duration::from_millis(100));
     handle.stop();
+    assert!(lease_has_ended(&world));
+    assert_eq!(Arc::strong_count(&world.store), 1, "no thread is left");
+}
+
+/// Also where another contest's documents never come.
+#[test]
+fn a_contest_that_hangs_keeps_no_other_lease() {
+    let world = World::new(Policy::One);
+    world.add("other", 1_000.0);
+    *world.contests.silent.lock() = Some("other");
+    let tally = world.inline("a");
+    world.simulate(async {
+        let started = Instant::now();
+        tally.run(sleep(10 * SECOND)).await;
+        assert!(started.elapsed() < 11 * SECOND, "{:?}", started.elapsed());
+    });
     assert!(lease_has_ended(&world));
 }
 

@@ -2,7 +2,8 @@
 
 use std::{num::NonZero, sync::Arc};
 
-use ballot::{CountsStatus, Policy};
+use ballot::{Bucket, CountsStatus, Policy};
+use store::ControlStore;
 use tally::{RunOutcome, TallySettings};
 
 use crate::world::{SECOND, World, at, ballot, votes};
@@ -138,6 +139,28 @@ fn a_long_count_keeps_its_lease() {
     assert!(before.iter().all(|report| matches!(report.outcome, RunOutcome::NotHeld)));
 }
 
+/// It is another's to count, so it is given up soon.
+#[test]
+fn a_long_count_whose_lease_was_taken_is_given_up() {
+    let world = World::new(Policy::One);
+    (0..1_000).for_each(|n| drop(world.put(&[ballot(n, n, at(0.5), 0)])));
+    world.store.slow("vote", SECOND / 10);
+    let mut a = world.inline("a");
+    world.simulate(async {
+        let counting = a.run_once();
+        let taking = async {
+            tokio::time::sleep(3 * SECOND).await;
+            let control: &dyn ControlStore = &*world.store;
+            let version = world.store.documents()["lease/vote"].version;
+            let body = r#"{"holder": "b", "generation": 9, "expires_at": "2099-01-01T00:00:00Z"}"#;
+            control.compare_and_swap("lease/vote", version, body.into()).await.unwrap();
+        };
+        tokio::join!(biased; counting, taking);
+    });
+    let report = world.reports.lock().last().unwrap().clone();
+    assert!(matches!(report.outcome, RunOutcome::Failed(_)) && report.took < 6 * SECOND);
+}
+
 /// Where the store does not answer one worker, another may have more luck.
 #[test]
 fn a_count_that_hangs_does_not_keep_its_lease() {
@@ -211,6 +234,7 @@ fn a_standby_counts_along_and_takes_over_the_same_numbers() {
     while world.counts().generation == before.generation {
         world.advance(2 * SECOND);
         b.run_once();
+        assert!(*world.store.scanned_from.lock() > Some(Bucket(0)), "from nothing");
     }
     assert_eq!(votes(&world.counts()), [14, 13, 13]);
     world.assert_recount_is_the_same();

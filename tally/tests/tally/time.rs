@@ -1,6 +1,6 @@
 //! Clocks that are set, and what a tally makes of it.
 
-use std::{sync::Arc, time::Duration};
+use std::{num::NonZero, sync::Arc, time::Duration};
 
 use ballot::{CountsStatus, NodeClock, Policy, Timestamp};
 use parking_lot::Mutex;
@@ -126,4 +126,17 @@ fn a_lease_outlives_clocks_that_are_set() {
         }
         assert!(world.counts().generation > generation, "b takes over from one that is gone");
     }
+}
+
+/// It stands still a moment before the next round until the clock has caught up.
+#[test]
+fn a_clock_that_stands_still_makes_no_haste() {
+    let world = World::new(Policy::One);
+    let node = world.node();
+    let settings = TallySettings { threads: NonZero::<usize>::MIN, ..TallySettings::for_testing() };
+    let tally = world.build(settings, Arc::clone(&node));
+    node.raise_floor(at(51.999_9));
+    world.simulate(async { tally.run(tokio::time::sleep(20 * SECOND)).await });
+    let rounds = world.reports.lock().len();
+    assert!((8..=40).contains(&rounds), "{rounds} rounds in 20 s");
 }
