@@ -15,7 +15,7 @@ use tally::Recount;
 
 use crate::{
     expected::{self, Numbers},
-    truth::{self, note},
+    truth::{self, note, note_common},
 };
 
 /// One life of a node, from its start to its end.
@@ -120,7 +120,12 @@ impl Checker {
 
     /// A node refuses a ballot for good: at that time by its clock, it says, the contest was closed.
     pub(crate) fn refuses(&self, life: &Life, contest: &Slug, id: BallotId, at: Timestamp) {
-        self.course(contest, |course| course.refused.push((id, at, life.clone())));
+        note_common!(life.name, "refuses {id} of {contest} for good, at {at}");
+        // One whose clock is wrong may be wrong in this, too.
+        let (is, truly) = (at.as_micros(), truth::now().as_micros());
+        if is.abs_diff(truly) < MUCH.as_micros() as u64 {
+            self.course(contest, |course| course.refused.push((id, at, life.clone())));
+        }
     }
 
     /// A batch is about to be put.
