@@ -5,7 +5,7 @@ mod clocks;
 pub(crate) use clocks::{Clocks, clocks};
 
 mod stores;
-pub(crate) use stores::stores;
+pub(crate) use stores::{for_contests, stores};
 
 mod definitions;
 pub(crate) use definitions::definitions;
@@ -44,7 +44,11 @@ pub(crate) enum Bug {
 impl Bug {
     /// All, those of the first section first.
     pub(crate) const ALL: [(Self, &'static str, &'static str); 21] = [
-        (Self::FloorOff, "floor-off", "a clock that is set back stamps where others have counted"),
+        (
+            Self::FloorOff,
+            "floor-off",
+            "a clock that is set back stamps where the tally has counted, for a final contest, too",
+        ),
         (
             Self::StaleDefinition,
             "stale-definition",

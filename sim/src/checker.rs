@@ -38,6 +38,7 @@ struct Ack {
 
 /// A counts row, as it was committed.
 struct Row {
+    version: u64,
     counts: Counts,
     by: usize,
 }
@@ -201,8 +202,12 @@ impl Checker {
         };
         let (by, wrong) = (attempt.life.clone(), attempt.wrong.clone());
         let rows = &known.contests.entry(contest.clone()).or_default().rows;
-        // Heard of twice, where a swap was finished by another.
-        if rows.last().is_some_and(|last| last.counts == counts) {
+        // Heard of twice, perhaps late, where a swap was finished by another.
+        if let Some(known_row) = rows.iter().rev().find(|row| row.version == version) {
+            if known_row.counts != counts {
+                let what = format!("{contest}: two rows of version {version} differ");
+                known.wrong.push(what);
+            }
             return;
         }
         let (status, generation) = (counts.status, counts.generation);
@@ -225,7 +230,7 @@ impl Checker {
         );
         let course = known.contests.entry(contest.clone()).or_default();
         course.is_final |= status >= CountsStatus::Final;
-        course.rows.push(Row { counts, by: by.node });
+        course.rows.push(Row { version, counts, by: by.node });
     }
 
     /// The last row of a contest.

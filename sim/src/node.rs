@@ -186,7 +186,8 @@ async fn start(
     };
     let pace = bugs::pace(world.bug, world.plan.alone);
     let clock = Arc::clone(&clocks.contests);
-    let contests = Contests::load(Arc::clone(control), pace, clock, Arc::clone(entropy)).await?;
+    let control = bugs::for_contests(world.bug, control);
+    let contests = Contests::load(control, pace, clock, Arc::clone(entropy)).await?;
     if !peers.are_known() {
         // Nobody else can say what time it is, but for what has been recorded.
         contests.raise_floor(&**ballots).await?;
