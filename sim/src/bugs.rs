@@ -107,7 +107,7 @@ impl Bug {
         (
             Self::FinalByFastClock,
             "final-by-fast-clock",
-            "the tally believes a clock that is set ahead at once",
+            "the tally believes a clock that is set ahead at once, and asks nobody",
         ),
     ];
 

@@ -7,7 +7,11 @@ use futures_core::future::BoxFuture;
 use store::StoreError;
 use tally::{Hooks, Tally, TallyContest, TallySettings};
 
-use crate::{bugs, node::Node, world::World};
+use crate::{
+    bugs::{self, Bug},
+    node::Node,
+    world::World,
+};
 
 /// How often a tally that waits for another's contest counts along.
 const STANDBY: std::time::Duration = std::time::Duration::from_secs(10);
@@ -25,7 +29,8 @@ pub(crate) fn spawn(world: &World, node: &Arc<Node>) {
         }
     };
     let settings = bugs::tally_settings(world.bug, settings);
-    let contests = bugs::definitions(world.bug, Arc::new(Counted(Arc::clone(node))));
+    let contests =
+        bugs::definitions(world.bug, Arc::new(Counted { node: Arc::clone(node), bug: world.bug }));
     let (ballots, control) = (Arc::clone(&node.ballots), Arc::clone(&node.control));
     let clock = Arc::clone(&node.clocks.tally);
     let tally = Tally::new(ballots, control, contests, clock, settings, Hooks::default());
@@ -37,12 +42,15 @@ fn one_thread() -> TallySettings {
 }
 
 /// The contests, as the tally asks for them: as in the binary's wiring.
-struct Counted(Arc<Node>);
+struct Counted {
+    node: Arc<Node>,
+    bug: Option<Bug>,
+}
 
 impl tally::Contests for Counted {
     fn names(&self) -> Result<Vec<Slug>, StoreError> {
         self.check_clock()?;
-        let (contests, now) = (&self.0.contests, self.0.clocks.tally.now());
+        let (contests, now) = (&self.node.contests, self.node.clocks.tally.now());
         let all = contests.all();
         let begun = all.iter().filter(|live| live.contest.hours.phase(now) != Phase::Draft);
         let begun = begun.map(|live| live.slug.clone());
@@ -55,7 +63,7 @@ impl tally::Contests for Counted {
     ) -> BoxFuture<'a, Result<Option<TallyContest>, StoreError>> {
         Box::pin(async {
             self.check_clock()?;
-            let read = self.0.contests.read(contest).await?;
+            let read = self.node.contests.read(contest).await?;
             Ok(read.map(|(definition, channels)| TallyContest {
                 slug: contest.clone(),
                 contest: Arc::new(definition),
@@ -68,7 +76,7 @@ impl tally::Contests for Counted {
 impl Counted {
     /// A clock that is ahead would make a count final while others take ballots.
     fn check_clock(&self) -> Result<(), StoreError> {
-        if self.0.peers.may_not_count() {
+        if self.node.peers.may_not_count() && self.bug != Some(Bug::FinalByFastClock) {
             return Err(StoreError::Unavailable("this node's clock strays".into()));
         }
         Ok(())

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ballot::Policy;
+use ballot::{Policy, timing};
 use fastrand::Rng;
 
 /// By then nothing goes wrong any more, in seconds after the beginning.
@@ -43,6 +43,8 @@ pub(crate) struct ContestPlan {
     pub(crate) opened_by_hand: bool,
     /// When it ends, if nobody moves that.
     pub(crate) closes_at: Duration,
+    /// When it is over then.
+    pub(crate) ends_at: Duration,
     /// Whether somebody closes it then; else the definition says so.
     pub(crate) closed_by_hand: bool,
     /// When the end is moved, and to when.
@@ -167,9 +169,9 @@ fn node(random: &mut Rng, alone: bool, n: usize) -> NodePlan {
 
 fn contest(random: &mut Rng, alone: bool, n: usize) -> ContestPlan {
     let made_at = between(random, 7_000, 9_000);
-    let opens_at = made_at + between(random, 500, if alone { 4_000 } else { 14_000 });
-    let lasts_from = if alone { 3_000 } else { 8_000 };
-    let closes_at = opens_at + between(random, lasts_from, 20_000);
+    let opens_at = made_at + between(random, 500, if alone { 4_000 } else { 13_500 });
+    let lasts_from = if alone { 3_000 } else { 6_000 };
+    let closes_at = opens_at + between(random, lasts_from, 18_000);
     let policies = [Policy::One, Policy::Latest, Policy::UpTo(2), Policy::Unlimited];
     let policy = random.choice(policies).unwrap_or(Policy::One);
     let closed_by_hand = random.bool();
@@ -181,7 +183,12 @@ fn contest(random: &mut Rng, alone: bool, n: usize) -> ContestPlan {
         let at = closes_at.saturating_sub(Duration::from_millis(ahead));
         extensions.push((at.max(made_at), closes_at + between(random, 1_000, 10_000)));
     }
-    let end = extensions.last().map_or(closes_at, |(_, end)| *end);
+    let ends_at = match extensions.last() {
+        Some((_, end)) => *end,
+        // A close by hand takes effect so much later.
+        None if closed_by_hand && !alone => closes_at + timing::CLOSE_MARGIN,
+        None => closes_at,
+    };
     let voters = (0..random.usize(6..=22))
         .map(|_| {
             let times = match random.u8(0..6) {
@@ -193,8 +200,10 @@ fn contest(random: &mut Rng, alone: bool, n: usize) -> ContestPlan {
             let mut votes_at: Vec<_> = (0..times)
                 .map(|_| match random.u8(0..4) {
                     // Around the end, which is where it matters.
-                    0 => end + between(random, 0, 4_000) - Duration::from_secs(3),
-                    _ => from + between(random, 0, (end - from).as_millis() as u64),
+                    0 => ends_at + between(random, 0, 4_000) - Duration::from_secs(3),
+                    // Later, as if it had not come.
+                    1 if closed_by_hand => ends_at + between(random, 0, 9_000),
+                    _ => from + between(random, 0, (ends_at - from).as_millis() as u64),
                 })
                 .collect();
             votes_at.sort_unstable();
@@ -210,9 +219,10 @@ fn contest(random: &mut Rng, alone: bool, n: usize) -> ContestPlan {
         opens_at,
         opened_by_hand: random.bool(),
         closes_at,
+        ends_at,
         closed_by_hand,
         extensions,
-        is_patient: random.u8(0..3) == 0,
+        is_patient: random.u8(0..3) > 0,
         edits: (0..random.u8(0..4)).map(|_| made_at + between(random, 0, 40_000)).collect(),
         voters,
     }
@@ -242,9 +252,9 @@ fn around_the_end(
     let node = random.usize(0..nodes);
     let replica = random.usize(0..3);
     let by_hand = contest.closes_at;
-    let end = contest.extensions.last().map_or(contest.closes_at, |(_, end)| *end);
+    let end = contest.ends_at;
     let before = |random: &mut Rng, from_ms: u64| end.saturating_sub(between(random, 0, from_ms));
-    let faults = match random.u8(0..10) {
+    let faults = match random.u8(0..11) {
         0 | 1 => {
             let at = before(random, 9_000);
             let ahead_us = clock_error(random, alone);
@@ -262,16 +272,16 @@ fn around_the_end(
         }
         3 if alone => vec![(before(random, 4_000), Fault::Crash { node, down: SHORT })],
         // The coordinator dies in the middle of a close, and so does who asked for it.
-        3 | 4 if !alone && contest.closed_by_hand => {
+        3 | 4 | 7 if !alone && contest.closed_by_hand => {
             let at = by_hand.saturating_sub(Duration::from_millis(300));
-            let slow = Duration::from_secs(3);
-            let dies = at + between(random, 500, 3_000);
+            let lasts = Duration::from_secs(4);
+            let slow = |replica| (at, Fault::SlowReplica { replica, millis: 400, lasts });
+            let mut faults: Vec<_> = (0..3).map(slow).collect();
+            let dies = by_hand + between(random, 300, 1_800);
+            faults
+                .push((dies, Fault::CrashReplica { replica, down: between(random, 3_000, 9_000) }));
             let crash = |node| (dies, Fault::Crash { node, down: SHORT });
-            let mut faults = vec![
-                (at, Fault::SlowReplica { replica, millis: 1_500, lasts: slow }),
-                (dies, Fault::CrashReplica { replica, down: between(random, 3_000, 12_000) }),
-            ];
-            faults.extend((0..nodes).filter(|_| random.bool()).map(crash));
+            faults.extend((0..nodes).filter(|_| random.u8(0..4) > 0).map(crash));
             faults
         }
         5 if !alone => {
