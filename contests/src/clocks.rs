@@ -24,13 +24,23 @@ pub(crate) struct Beat<'a> {
     pub(crate) beat_at: Timestamp,
     /// How far it says that this node is ahead of it, at least; in milliseconds.
     pub(crate) we_are_ahead_ms: i64,
+    /// Which of this node's beats it had read then, if any. `None`: one of a version that does not say.
+    pub(crate) heard: Option<Version>,
     pub(crate) leaving: bool,
 }
 
 /// What this node knows of its peers' clocks.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Clocks {
     peers: BTreeMap<String, Peer>,
+    /// This node's beat that the peers are asked about.
+    asked: Version,
+}
+
+impl Default for Clocks {
+    fn default() -> Self {
+        Self { peers: BTreeMap::new(), asked: Version::NONE }
+    }
 }
 
 #[derive(Debug)]
@@ -45,6 +55,7 @@ struct Peer {
     /// How often it was seen to beat since [`Clocks::ask`].
     beats: u32,
     we_are_ahead_ms: i64,
+    heard: Option<Version>,
     leaving: bool,
 }
 
@@ -69,6 +80,7 @@ impl Clocks {
             ahead_ms: VecDeque::new(),
             beats: 0,
             we_are_ahead_ms: 0,
+            heard: None,
             leaving: false,
         });
         if peer.version != beat.version {
@@ -79,6 +91,7 @@ impl Clocks {
         }
         peer.leaving = beat.leaving;
         peer.we_are_ahead_ms = beat.we_are_ahead_ms;
+        peer.heard = beat.heard;
         let ahead = (beat.beat_at.as_micros() - read_at.as_micros()) / 1_000;
         peer.ahead_ms.push_back((now, ahead));
         while peer.ahead_ms.front().is_some_and(|(at, _)| now.since(*at) > CLOCK_WINDOW) {
@@ -97,17 +110,28 @@ impl Clocks {
         self.peers.remove(node);
     }
 
-    /// From now on waits for the peers' word: this node has beaten, and seen what they wrote before.
-    pub(crate) fn ask(&mut self) {
+    /// From now on waits for the peers' word on this beat of this node, which it has written before it
+    /// last read theirs.
+    pub(crate) fn ask(&mut self, own: Version) {
+        self.asked = own;
         self.peers.values_mut().for_each(|peer| peer.beats = 0);
     }
 
-    /// Whether there are peers, and each has said how far this node is ahead. A beat that is seen
-    /// after [`Clocks::ask`] was written after this node's; the peer has read then, and its next beat
-    /// says what it found.
+    /// Whether there are peers, and each has said how far this node is ahead. One of a version that does
+    /// not say what it has read says so by its second beat from then on, mostly: the first was written
+    /// after this node's; the peer reads then.
     pub(crate) fn have_answered(&self, now: Moment) -> bool {
+        let has_answered = |peer: &Peer| match peer.heard {
+            Some(heard) => heard >= self.asked,
+            None => peer.beats >= 2,
+        };
         let mut alive = self.peers.values().filter(|peer| peer.is_alive(now)).peekable();
-        alive.peek().is_some() && alive.all(|peer| peer.beats >= 2)
+        alive.peek().is_some() && alive.all(has_answered)
+    }
+
+    /// Which beat of each node was read last: for the next beat.
+    pub(crate) fn heard(&self) -> BTreeMap<String, u64> {
+        self.peers.iter().map(|(node, peer)| (node.clone(), peer.version.0)).collect()
     }
 
     /// Whether any peer lives, as far as this node has seen.
@@ -190,7 +214,7 @@ mod tests {
         joined_s: u64,
         clocks: Clocks,
         version: u64,
-        beat: Option<(u64, i64, BTreeMap<String, i64>)>,
+        beat: Option<(u64, i64, BTreeMap<String, i64>, BTreeMap<String, u64>)>,
     }
 
     fn at(second: u64) -> Moment {
@@ -219,7 +243,8 @@ mod tests {
                 for node in self.nodes.iter_mut().filter(|node| node.joined_s <= second) {
                     node.version += 1;
                     let ahead = node.clocks.ahead_ms();
-                    node.beat = Some((node.version, true_ms + node.offset_ms, ahead));
+                    let heard = node.clocks.heard();
+                    node.beat = Some((node.version, true_ms + node.offset_ms, ahead, heard));
                 }
                 let now = at(second);
                 let beats: Vec<_> =
@@ -227,7 +252,7 @@ mod tests {
                 for node in self.nodes.iter_mut().filter(|node| node.joined_s <= second) {
                     let read_ms = true_ms + delay_ms + node.offset_ms;
                     for (name, beat) in &beats {
-                        let Some((version, beat_ms, ahead)) = beat else { continue };
+                        let Some((version, beat_ms, ahead, heard)) = beat else { continue };
                         if *name == node.name {
                             continue;
                         }
@@ -236,6 +261,7 @@ mod tests {
                             version: Version(*version),
                             beat_at: Timestamp::from_micros(beat_ms * 1_000),
                             we_are_ahead_ms: ahead.get(&node.name).copied().unwrap_or(0),
+                            heard: Some(Version(heard.get(&node.name).copied().unwrap_or(0))),
                             leaving: false,
                         };
                         node.clocks.observe(&beat, Timestamp::from_micros(read_ms * 1_000), now);
@@ -284,18 +310,15 @@ mod tests {
         world.run(0, 11, 20);
         let newcomer = |world: &mut World, second: u64| {
             let now = at(second);
-            let clocks = &mut world.nodes[2].clocks;
+            let SimulatedNode { clocks, version, .. } = &mut world.nodes[2];
             if second == 10 {
-                clocks.ask();
+                clocks.ask(Version(*version));
             }
             (clocks.have_answered(now), world.strays(second)[2])
         };
         assert_eq!(newcomer(&mut world, 10), (false, false), "nobody was seen to beat");
         world.run(11, 1, 20);
-        let (have_answered, _) = newcomer(&mut world, 11);
-        assert!(!have_answered, "they may have beaten before they read");
-        world.run(12, 1, 20);
-        assert_eq!(newcomer(&mut world, 12), (true, true));
+        assert_eq!(newcomer(&mut world, 11), (true, true), "they say that they have read its beat");
     }
 
     #[test]

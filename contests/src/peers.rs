@@ -20,7 +20,7 @@ use store::{ControlStore, Document, Read, StoreError, Version};
 
 use crate::{
     clocks::{Beat, Clocks},
-    trust::Trust,
+    trust::{Trust, Written},
 };
 
 /// A node that was not heard of for this long is not listed any more.
@@ -69,6 +69,9 @@ struct Heartbeat {
     stamped_through: Timestamp,
     /// By node: how far its clock is ahead of this one's, at least.
     ahead_ms: BTreeMap<String, i64>,
+    /// By node: which of its beats had been read. Absent from those of an earlier version.
+    #[serde(default)]
+    heard: Option<BTreeMap<String, u64>>,
 }
 
 /// A node, for administrators.
@@ -153,7 +156,11 @@ impl Peers {
         }
         nodes.beat_once(false).await?;
         // That this node is ahead it hears from the others only, once they have read its beat.
-        nodes.seen.lock().clocks.ask();
+        {
+            let mut seen = nodes.seen.lock();
+            let own = seen.version.unwrap_or(Version::NONE);
+            seen.clocks.ask(own);
+        }
         let asked = clock.moment();
         while has_peers && clock.moment().since(asked) < JOINING_MAX && !nodes.peers_have_answered()
         {
@@ -181,6 +188,7 @@ impl Peers {
             leaving: false,
             stamped_through: Timestamp::default(),
             ahead_ms: BTreeMap::new(),
+            heard: None,
         };
         Self {
             control,
@@ -310,15 +318,20 @@ impl Peers {
         self.read().await?;
         self.judge();
         self.forget_silent(&**control).await;
-        written?;
-        let strays = self.strays.load(Ordering::Relaxed);
-        let clocks = &mut self.seen.lock().clocks;
-        self.trust.heed(clocks, strays, self.clock.wall(), self.clock.moment());
+        if let Some(written) = written? {
+            let strays = self.strays.load(Ordering::Relaxed);
+            self.trust.heed(&mut self.seen.lock().clocks, strays, written);
+        }
         self.beat_at_us.store(self.clock.moment().as_micros(), Ordering::Relaxed);
         Ok(())
     }
 
-    async fn write(&self, control: &dyn ControlStore, is_ready: bool) -> Result<(), StoreError> {
+    /// Writes this node's beat. `None`: somebody else has written it.
+    async fn write(
+        &self,
+        control: &dyn ControlStore,
+        is_ready: bool,
+    ) -> Result<Option<Written>, StoreError> {
         let key = format!("node/{}", self.name);
         let known = self.seen.lock().version.take();
         let expected = match known {
@@ -331,20 +344,25 @@ impl Peers {
                 }
             },
         };
-        let ahead_ms = self.seen.lock().clocks.ahead_ms();
+        let (ahead_ms, heard) = {
+            let clocks = &self.seen.lock().clocks;
+            (clocks.ahead_ms(), clocks.heard())
+        };
+        let (moment, time) = (self.clock.moment(), self.clock.wall());
         let body = {
             let mut own = self.own.lock();
-            (own.beat_at, own.ready, own.ahead_ms) = (self.clock.wall(), is_ready, ahead_ms);
+            (own.beat_at, own.ready) = (time, is_ready);
+            (own.ahead_ms, own.heard) = (ahead_ms, Some(heard));
             own.stamped_through = self.clock.floor();
             serde_json::to_vec(&*own).expect("a heartbeat has only string keys")
         };
         match control.compare_and_swap(&key, expected, body.into()).await {
             Ok(version) => {
                 self.seen.lock().version = Some(version);
-                Ok(())
+                Ok(Some(Written { version, time, moment }))
             }
             // Read again at the next beat.
-            Err(StoreError::Conflict) => Ok(()),
+            Err(StoreError::Conflict) => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -374,8 +392,12 @@ impl Peers {
         for (name, version, beat) in all.iter().filter(|(name, ..)| *name != self.name) {
             let we_are_ahead_ms = beat.ahead_ms.get(&self.name).copied().unwrap_or(0);
             let (beat_at, leaving) = (beat.beat_at, beat.leaving);
-            let heard = Beat { node: name, version: *version, beat_at, we_are_ahead_ms, leaving };
-            seen.clocks.observe(&heard, read_at, now);
+            let of_ours =
+                |heard: &BTreeMap<String, u64>| heard.get(&self.name).copied().unwrap_or(0);
+            let heard = beat.heard.as_ref().map(of_ours).map(Version);
+            let beat =
+                Beat { node: name, version: *version, beat_at, we_are_ahead_ms, heard, leaving };
+            seen.clocks.observe(&beat, read_at, now);
         }
         seen.beats = all.iter().map(|(name, _, beat)| (name.clone(), beat.clone())).collect();
         Ok(all)

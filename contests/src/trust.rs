@@ -15,8 +15,17 @@ use ballot::{
     timing::{CLOCK_SKEW, CLOCK_STEP_MAX, jump_doubt},
 };
 use parking_lot::Mutex;
+use store::Version;
 
 use crate::clocks::Clocks;
+
+/// A beat of this node's that was written, and what its clocks said then.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Written {
+    pub(crate) version: Version,
+    pub(crate) time: Timestamp,
+    pub(crate) moment: Moment,
+}
 
 /// How the wall clock goes, as far as it is trusted.
 #[derive(Debug)]
@@ -39,15 +48,16 @@ impl Trust {
         differ(ahead_us(time, now), self.ahead_us.load(Ordering::Relaxed))
     }
 
-    /// Takes a beat into account that was written, and after which the peers' were read: the clock is
-    /// right at once if it goes as it went, and if it was set when all living peers have said what they
-    /// think of it. Where none lives, after a while.
-    pub(crate) fn heed(&self, clocks: &mut Clocks, strays: bool, time: Timestamp, now: Moment) {
+    /// Takes a beat into account that was written, and after which the peers' were read. The clock was
+    /// right then if it went as it had gone; if it was set, when all living peers have said what they
+    /// think of such a beat. Where none lives, after a while.
+    pub(crate) fn heed(&self, clocks: &mut Clocks, strays: bool, beat: Written) {
+        let Written { version, time, moment: now } = beat;
         let ahead_us = ahead_us(time, now);
         let mut asked = self.asked.lock();
         if self.is_lost(time, now) {
             let Some((_, since)) = asked.filter(|(of, _)| !differ(*of, ahead_us)) else {
-                clocks.ask();
+                clocks.ask(version);
                 *asked = Some((ahead_us, now));
                 return;
             };
@@ -72,8 +82,6 @@ fn differ(one_us: i64, other_us: i64) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use store::Version;
-
     use super::*;
     use crate::{clocks::Beat, test_clock::START};
 
@@ -96,11 +104,13 @@ mod tests {
                 version: Version(at_s),
                 beat_at: right,
                 we_are_ahead_ms: 0,
+                heard: None,
                 leaving: false,
             };
             clocks.observe(&beat, time, now);
         }
-        trust.heed(clocks, false, time, now);
+        let written = Written { version: Version(at_s), time, moment: now };
+        trust.heed(clocks, false, written);
         lost
     }
 
@@ -118,6 +128,30 @@ mod tests {
         // Set twice, it is asked about twice; set right again, nobody need be asked.
         assert!(lost(7, 2, true) && lost(8, 3, true) && lost(9, 3, true));
         assert!(!lost(10, 1, true) && !lost(11, 1, true));
+    }
+
+    #[test]
+    fn a_peer_that_has_not_read_the_beat_has_not_answered() {
+        let mut clocks = Clocks::default();
+        let mut hear = |at_s: u64, heard: u64| {
+            let now = Moment::after_origin(Duration::from_secs(at_s));
+            let beat = Beat {
+                node: "b",
+                version: Version(at_s),
+                beat_at: START,
+                we_are_ahead_ms: 0,
+                heard: Some(Version(heard)),
+                leaving: false,
+            };
+            clocks.observe(&beat, START, now);
+            if at_s == 2 {
+                clocks.ask(Version(7));
+            }
+            clocks.have_answered(now)
+        };
+        // However often it beats while it cannot read.
+        assert!(!hear(1, 5) && !hear(2, 5) && !hear(3, 6) && !hear(4, 6) && !hear(5, 6));
+        assert!(hear(6, 7));
     }
 
     #[test]
