@@ -214,8 +214,11 @@ mod tests {
         joined_s: u64,
         clocks: Clocks,
         version: u64,
-        beat: Option<(u64, i64, BTreeMap<String, i64>, BTreeMap<String, u64>)>,
+        beat: Option<Written>,
     }
+
+    /// What a beat says: its version, its wall clock, who is ahead of whom, whose beats were heard.
+    type Written = (u64, i64, BTreeMap<String, i64>, BTreeMap<String, u64>);
 
     fn at(second: u64) -> Moment {
         Moment::after_origin(Duration::from_secs(second))
