@@ -327,6 +327,35 @@ def table(stored):
     ]
 
 
+def former_table(stored, former):
+    """What this build does against another build of ours, in the rows where a change would show."""
+
+    def by_former(side):
+        def measure():
+            with servers.another_build(former):
+                return side()
+
+        return measure
+
+    def compared(side):
+        return lambda plan, n: turns(n, side(plan), by_former(side(plan)))
+
+    def recounted(plan):
+        home = stored.fill(plan)
+        return lambda: plan.stored_ballots / recount_seconds(home)
+
+    sides = {
+        "null-256": ("votes/s", lambda plan: per_second(servers.landslide, plan, 256)),
+        "null-64": ("votes/s", lambda plan: per_second(servers.landslide, plan, 64)),
+        "gateway": ("ballots/s", lambda plan: lambda: gateway(plan, 0)[0]),
+        "recount": ("ballots/s", recounted),
+    }
+    return [
+        Row(name, unit, f"{name}, this build", "the former build", "", None, compared(side))
+        for name, (unit, side) in sides.items()
+    ]
+
+
 def peers_table():
     """The peers among themselves."""
     return [

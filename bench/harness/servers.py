@@ -196,6 +196,20 @@ def landslide_binary():
 
 
 @contextlib.contextmanager
+def another_build(program):
+    """Meanwhile nodes are of this build."""
+    before = os.environ.get("BENCH_LANDSLIDE")
+    os.environ["BENCH_LANDSLIDE"] = str(program)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["BENCH_LANDSLIDE"]
+        else:
+            os.environ["BENCH_LANDSLIDE"] = before
+
+
+@contextlib.contextmanager
 def landslide(tally=True, home=None, new=True):
     """A node; with `home` in that folder, which then stays, else in one of its own."""
     with contextlib.ExitStack() as stack:

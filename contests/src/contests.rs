@@ -20,7 +20,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use ballot::{Entropy, Moment, NodeClock, Phase, Slug, timing};
+use ballot::{Entropy, Moment, NodeClock, Phase, Slug, Timestamp, timing};
 use store::{ControlStore, StoreError, Version};
 use tokio::sync::Mutex;
 
@@ -158,6 +158,15 @@ impl Contests {
     /// Contests that are there but cannot be understood, and why.
     pub fn unreadable(&self) -> BTreeMap<Slug, Arc<str>> {
         self.snapshot.load().unreadable.clone()
+    }
+
+    /// What a tally may have to count: all that were open by now, and what cannot be understood here,
+    /// so that it is told.
+    pub fn to_count(&self, now: Timestamp) -> Vec<Slug> {
+        let all = self.all();
+        let begun = all.iter().filter(|live| live.contest.hours.phase(now) != Phase::Draft);
+        let begun = begun.map(|live| live.slug.clone());
+        begun.chain(self.unreadable().into_keys()).collect()
     }
 
     /// How far ahead a close by hand is set.

@@ -18,6 +18,8 @@ pub mod health;
 
 pub mod recount;
 
+mod counting;
+
 pub mod wiring;
 
 pub mod logging;

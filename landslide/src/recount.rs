@@ -11,10 +11,11 @@ use tally::{Compared, Published, Recount, TallyContest};
 use contests::Contests;
 
 use crate::{
+    counting,
     machine::{SystemClock, SystemEntropy},
     settings::StoreOptions,
     stores::{OpenStore, StoreAddress},
-    wiring::{self, Sharing},
+    wiring::Sharing,
 };
 
 /// The numbers differ.
@@ -66,7 +67,7 @@ async fn count(options: &RecountOptions) -> Result<ExitCode> {
     .await?;
     let live = contests.get(options.contest.as_str());
     let live = live.with_context(|| format!("there is no contest {}", options.contest))?;
-    let contest = wiring::tally_contest(&live);
+    let contest = counting::tally_contest(&live);
     let published = Published::load(&**control, &contest.slug).await?;
     let processors = std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
     let threads = options.threads.unwrap_or(processors);

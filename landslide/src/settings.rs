@@ -4,7 +4,6 @@
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
-    str::FromStr,
     time::Duration,
 };
 
@@ -17,8 +16,10 @@ use web::{PublicUrl, Roles};
 
 use crate::stores::StoreAddress;
 
-/// Bytes of a node's name, at most: it is part of a document's key.
-pub(crate) const NODE_NAME_BYTES_MAX: usize = 100;
+mod values;
+pub(crate) use values::NODE_NAME_BYTES_MAX;
+use values::{AddressList, NetList, NodeName, RoleList};
+pub use values::{LogFormat, Span};
 
 /// A node that is told to end does so within 30 s: up to 5 s for the last commits, this, and up to 5 s
 /// for replies under way.
@@ -283,127 +284,6 @@ impl Settings {
             ..Options::default()
         };
         options.decide().expect("these settings have no mistake")
-    }
-}
-
-/// How logs are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum LogFormat {
-    /// One line an event, for people.
-    Text,
-    /// One JSON object an event.
-    Json,
-}
-
-/// A text that a flag, a variable and a key in the file read the same way.
-macro_rules! read_from_text {
-    ($($kind:ty),+) => {$(
-        impl<'de> Deserialize<'de> for $kind {
-            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = String::deserialize(deserializer)?;
-                text.parse().map_err(serde::de::Error::custom)
-            }
-        }
-    )+};
-}
-
-read_from_text!(RoleList, NetList, AddressList, NodeName, Span, StoreAddress);
-
-/// A name that can be part of a document's key.
-#[derive(Clone, Debug)]
-struct NodeName(String);
-
-impl FromStr for NodeName {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || ".-_".contains(c);
-        if (1..=NODE_NAME_BYTES_MAX).contains(&text.len()) && text.chars().all(plain) {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(format!(
-                "{text:?} is not a node's name: 1 to {NODE_NAME_BYTES_MAX} of a-z, 0-9, '.', '-' \
-                 and '_'"
-            ))
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug)]
-struct RoleList(Roles);
-
-impl FromStr for RoleList {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let mut roles = Roles { intake: false, tally: false, admin: false };
-        for role in text.split(',').map(str::trim) {
-            match role {
-                "intake" => roles.intake = true,
-                "tally" => roles.tally = true,
-                "admin" => roles.admin = true,
-                _ => return Err(format!("{role:?} is not one of intake, tally, admin")),
-            }
-        }
-        Ok(Self(roles))
-    }
-}
-
-#[derive(Clone, Debug)]
-struct NetList(Vec<IpNet>);
-
-impl FromStr for NetList {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let nets = text.split(',').map(str::trim).filter(|net| !net.is_empty());
-        let read = |net: &str| {
-            let address = || net.parse().ok().map(|address: std::net::IpAddr| address.into());
-            net.parse().ok().or_else(address).ok_or_else(|| format!("{net:?} is not a network"))
-        };
-        nets.map(read).collect::<Result<_, _>>().map(Self)
-    }
-}
-
-/// Addresses as a browser writes an origin, separated by commas.
-#[derive(Clone, Debug)]
-struct AddressList(Vec<String>);
-
-impl FromStr for AddressList {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let addresses = text.split(',').map(str::trim).filter(|address| !address.is_empty());
-        let read = |address: &str| {
-            let example = "is not an address in lower case such as https://vote.example";
-            let is_one = ballot::is_origin(address);
-            is_one.then(|| address.to_owned()).ok_or_else(|| format!("{address:?} {example}"))
-        };
-        addresses.map(read).collect::<Result<_, _>>().map(Self)
-    }
-}
-
-/// A length of time as `500ms`, `10s`, `2m` or `1h`.
-#[derive(Clone, Copy, Debug)]
-pub struct Span(pub Duration);
-
-impl FromStr for Span {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("{text:?} is not a time such as 500ms, 10s, 2m or 1h");
-        let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(wrong)?;
-        let (number, unit) = text.split_at(digits);
-        let number: f64 = number.parse().map_err(|_| wrong())?;
-        let seconds = match unit {
-            "ms" => 0.001,
-            "s" => 1.0,
-            "m" => 60.0,
-            "h" => 3_600.0,
-            _ => return Err(wrong()),
-        };
-        Duration::try_from_secs_f64(number * seconds).map(Self).map_err(|_| wrong())
     }
 }
 

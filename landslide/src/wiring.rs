@@ -3,14 +3,11 @@
 use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
-use ballot::{Clock, Entropy, NodeClock, Phase, Slug, timing};
-use contests::{Contests, Identity, JoinError, LiveContest, Pace, Peers, series::Recorder};
-use futures_core::future::BoxFuture;
+use ballot::{Clock, Entropy, NodeClock, timing};
+use contests::{Contests, Identity, JoinError, Pace, Peers};
 use intake::{Intake, IntakeSettings};
-use store::{BallotStore, StoreError};
-use tally::{
-    Hooks, RunOutcome, RunReport, Schedule, Tally, TallyContest, TallyHandle, TallySettings,
-};
+use store::StoreError;
+use tally::{Schedule, TallyHandle, TallySettings};
 use tokio::net::TcpListener;
 
 use web::{
@@ -18,6 +15,7 @@ use web::{
 };
 
 use crate::{
+    counting::start_tally,
     machine::{SystemClock, SystemEntropy},
     settings::{NODE_NAME_BYTES_MAX, Settings},
     stores::{OpenStore, StoreAddress},
@@ -313,80 +311,6 @@ fn warn_of(settings: &Settings, is_secure: bool) {
             "plain HTTP on an address that is not the loopback: set tls_certificate and tls_key, \
              or trusted_proxies if a balancer stands in front"
         );
-    }
-}
-
-fn start_tally(
-    planes: &Planes,
-    ballots: Arc<dyn BallotStore>,
-    settings: TallySettings,
-) -> Result<TallyHandle> {
-    let metrics = Arc::clone(&planes.metrics);
-    let on_run = move |report: &RunReport| {
-        let outcome = match &report.outcome {
-            RunOutcome::Published(_) => "published",
-            RunOutcome::NotHeld => "not_held",
-            RunOutcome::Failed(_) => "failed",
-        };
-        metrics.tally_ran(outcome, report.took);
-    };
-    let recorder = Recorder::start(Arc::clone(&planes.control));
-    let hooks = Hooks {
-        on_publish: Arc::new(move |counts| recorder.note(counts)),
-        on_run: Arc::new(on_run),
-    };
-    let contests = Arc::new(Counted(planes.clone()));
-    let clock = Arc::clone(&planes.clock);
-    let control = Arc::clone(&planes.control);
-    let tally = Tally::new(ballots, control, contests, clock, settings, hooks);
-    Ok(tally.spawn()?)
-}
-
-/// The contests, as the tally asks for them.
-struct Counted(Planes);
-
-impl tally::Contests for Counted {
-    fn names(&self) -> Result<Vec<Slug>, StoreError> {
-        self.check_clock()?;
-        let (contests, now) = (&self.0.contests, self.0.clock.now());
-        let all = contests.all();
-        let begun = all.iter().filter(|live| live.contest.hours.phase(now) != Phase::Draft);
-        let begun = begun.map(|live| live.slug.clone());
-        Ok(begun.chain(contests.unreadable().into_keys()).collect())
-    }
-
-    fn read<'a>(
-        &'a self,
-        contest: &'a Slug,
-    ) -> BoxFuture<'a, Result<Option<TallyContest>, StoreError>> {
-        Box::pin(async {
-            self.check_clock()?;
-            let read = self.0.contests.read(contest).await?;
-            Ok(read.map(|(definition, channels)| TallyContest {
-                slug: contest.clone(),
-                contest: Arc::new(definition),
-                channels,
-            }))
-        })
-    }
-}
-
-impl Counted {
-    /// A clock that is ahead would make a count final while others take ballots.
-    fn check_clock(&self) -> Result<(), StoreError> {
-        if self.0.peers.may_not_count() {
-            return Err(StoreError::Unavailable("this node's clock strays".into()));
-        }
-        Ok(())
-    }
-}
-
-/// A contest as the tally sees it.
-pub(crate) fn tally_contest(live: &LiveContest) -> TallyContest {
-    TallyContest {
-        slug: live.slug.clone(),
-        contest: Arc::new(live.contest.clone()),
-        channels: live.channels.iter().map(|channel| channel.channel.clone()).collect(),
     }
 }
 

@@ -379,10 +379,7 @@ impl Known {
         if counts.status == CountsStatus::Final
             && !self.alone
             && let Some(definition) = course.definitions.values().next_back()
-            && !definition
-                .hours
-                .closes_at
-                .is_some_and(|closes_at| closes_at <= truth::now().plus(MUCH))
+            && definition.hours.closes_at.is_none_or(|end| end > truth::now().plus(MUCH))
         {
             wrong.push("it is final, and the contest is open".to_owned());
         }

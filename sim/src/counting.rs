@@ -2,7 +2,7 @@
 
 use std::{num::NonZero, sync::Arc};
 
-use ballot::{Phase, Slug, timing};
+use ballot::{Slug, timing};
 use futures_core::future::BoxFuture;
 use store::StoreError;
 use tally::{Hooks, Tally, TallyContest, TallySettings};
@@ -50,11 +50,7 @@ struct Counted {
 impl tally::Contests for Counted {
     fn names(&self) -> Result<Vec<Slug>, StoreError> {
         self.check_clock()?;
-        let (contests, now) = (&self.node.contests, self.node.clocks.tally.now());
-        let all = contests.all();
-        let begun = all.iter().filter(|live| live.contest.hours.phase(now) != Phase::Draft);
-        let begun = begun.map(|live| live.slug.clone());
-        Ok(begun.chain(contests.unreadable().into_keys()).collect())
+        Ok(self.node.contests.to_count(self.node.clocks.tally.now()))
     }
 
     fn read<'a>(

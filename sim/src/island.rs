@@ -32,6 +32,7 @@ impl Island {
     }
 
     /// Runs for one window of the true time.
+    #[expect(clippy::disallowed_methods, reason = "the simulated time is made from tokio's")]
     pub(crate) fn run(&self, from_micros: u64) {
         self.runtime.block_on(async {
             truth::begin_window(from_micros, Some(Instant::now()));

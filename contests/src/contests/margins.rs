@@ -18,7 +18,7 @@ const QUICK: Pace = Pace {
 /// How long the refresh takes that a change waits for.
 const REFRESH_TAKES: Duration = Duration::from_millis(500);
 
-fn opens(at: ballot::Timestamp) -> Contest {
+fn opens(at: Timestamp) -> Contest {
     Contest { hours: Hours { opens_at: Some(at), closes_at: None }, ..definition("") }
 }
 
