@@ -175,7 +175,8 @@ export class Outbox {
       const path = `/v1/contests/${encodeURIComponent(this.contest)}/ballots`;
       const response = await this.fetch(`${address}${path}`, {
         method: "POST",
-        headers: { "content-type": "application/json" },
+        // In a header too, so that a balancer knows that it may send it twice without reading it.
+        headers: { "content-type": "application/json", "ballot-id": ballot_id },
         body: JSON.stringify({ ballot_id, choice, device }),
         keepalive: true,
         signal: abort.signal,

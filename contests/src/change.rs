@@ -3,16 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use ballot::{
-    Admission, Contest, Hours, InvalidDefinition, Moment, Phase, Slug, Timestamp, limits,
-    random_bytes,
+    Admission, Contest, Hours, InvalidDefinition, Moment, Phase, Slug, Timestamp, random_bytes,
 };
 use store::{Read, StoreError, Version};
 
 use crate::{
     contests::Contests,
-    documents::{
-        Channel, ChannelsDocument, ContestDocument, Etag, KeyDocument, corrupt, key, parse, written,
-    },
+    documents::{ContestDocument, Etag, KeyDocument, corrupt, key, parse, written},
     live::LiveContest,
 };
 
@@ -53,7 +50,7 @@ pub enum ContestError {
 }
 
 /// How often a change that met another is tried again.
-const TRIES: usize = 8;
+pub(crate) const TRIES: usize = 8;
 
 /// A contest as the store has it.
 struct Stored {
@@ -109,48 +106,6 @@ impl Contests {
     /// Closes a contest, as soon as every node can know of it. A second close moves nothing.
     pub async fn close(&self, slug: &Slug) -> Result<Changed, ContestError> {
         self.change(slug, &Close).await
-    }
-
-    /// Gives a gateway's channel a new key, and returns it; the old one, if any, opens nothing
-    /// from now on.
-    pub async fn new_channel_key(
-        &self,
-        slug: &Slug,
-        channel: &Slug,
-    ) -> Result<String, ContestError> {
-        let secret = blake3::Hash::from_bytes(random_bytes(&*self.entropy)).to_hex().to_string();
-        let key_hash = *blake3::hash(secret.as_bytes()).as_bytes();
-        let path = key("channels", slug);
-        for _ in 0..TRIES {
-            if self.stored(slug).await?.is_none() {
-                return Err(ContestError::NotFound);
-            }
-            let stored = self.control.get(&path, Read::Serial).await?;
-            let version = stored.as_ref().map_or(Version::NONE, |document| document.version);
-            let mut document: ChannelsDocument = match &stored {
-                Some(document) => parse(slug, &document.body)?,
-                None => ChannelsDocument::default(),
-            };
-            match document.channels.iter().position(|known| known.channel == *channel) {
-                Some(position) => document.channels[position].key_hash = key_hash,
-                None if document.channels.len() == limits::CHANNELS_MAX => {
-                    let detail = format!("a contest has at most {} channels", limits::CHANNELS_MAX);
-                    let invalid =
-                        InvalidDefinition { field: "channel".into(), detail, unreadable: false };
-                    return Err(invalid.into());
-                }
-                None => document.channels.push(Channel { channel: channel.clone(), key_hash }),
-            }
-            match self.control.compare_and_swap(&path, version, written(&document)).await {
-                Err(StoreError::Conflict) => {}
-                Err(error) => return Err(error.into()),
-                Ok(_) => {
-                    self.refresh().await?;
-                    return Ok(secret);
-                }
-            }
-        }
-        Err(too_many_changes().into())
     }
 
     async fn change(&self, slug: &Slug, change: &impl Change) -> Result<Changed, ContestError> {
@@ -242,7 +197,7 @@ impl Contests {
     }
 }
 
-fn too_many_changes() -> StoreError {
+pub(crate) fn too_many_changes() -> StoreError {
     StoreError::Unavailable("too many changes at once".into())
 }
 

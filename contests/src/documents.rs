@@ -3,10 +3,11 @@
 //! Three a contest: `contest/{slug}` (definition; its version is the `ETag`), `key/{slug}` (the
 //! pseudonyms' key, so that it can be destroyed alone) and `channels/{slug}`.
 
-use std::fmt;
+use std::{fmt, net::IpAddr, num::NonZeroU32};
 
 use ballot::{Contest, CountsStatus, Slug, Timestamp};
 use bytes::Bytes;
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use store::{StoreError, Version};
 
@@ -48,6 +49,35 @@ pub struct Channel {
     pub channel: Slug,
     /// BLAKE3 of its key: a key is 32 random bytes, so nothing slower is needed.
     pub(crate) key_hash: [u8; 32],
+    /// What its key is good for.
+    #[serde(flatten)]
+    pub limits: ChannelLimits,
+}
+
+/// What a channel's key is good for. Nothing said: from everywhere, as often as one likes, for ever.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChannelLimits {
+    /// Where the gateway sends from; empty: from everywhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub networks: Vec<IpNet>,
+    /// Ballots a second, at each node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ballots_per_second: Option<NonZeroU32>,
+    /// From then on the key opens nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+}
+
+impl ChannelLimits {
+    /// Whether the key is over.
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|end| end <= now)
+    }
+
+    /// Whether a gateway may send from this address.
+    pub fn allow(&self, address: IpAddr) -> bool {
+        self.networks.is_empty() || self.networks.iter().any(|net| net.contains(&address))
+    }
 }
 
 /// What a node must know of a counts row, whatever else stands in it.

@@ -5,7 +5,7 @@
 //! clock can be trusted; [`Contests::admits`] is asked of each ballot.
 
 mod documents;
-pub use documents::{Channel, Etag};
+pub use documents::{Channel, ChannelLimits, Etag};
 
 mod live;
 pub use live::LiveContest;
@@ -23,6 +23,8 @@ mod admit;
 pub use admit::NotAdmitted;
 
 mod swap;
+
+mod channels;
 
 mod change;
 pub use change::{Changed, ContestError};

@@ -94,13 +94,13 @@ impl LiveContest {
     }
 
     /// The channel that a gateway's key opens.
-    pub fn channel_of_key(&self, key: &str) -> Option<(ChannelNumber, &Slug)> {
+    pub fn channel_of_key(&self, key: &str) -> Option<(ChannelNumber, &Channel)> {
         let hash = blake3::hash(key.as_bytes());
         // `blake3::Hash` compares in constant time.
         let position =
             self.channels.iter().position(|c| blake3::Hash::from_bytes(c.key_hash) == hash)?;
         let number = u8::try_from(position + 1).ok()?;
-        Some((ChannelNumber(number), &self.channels[position].channel))
+        Some((ChannelNumber(number), &self.channels[position]))
     }
 
     /// Whether the public may know of it: a draft without hours is the administrators' own.

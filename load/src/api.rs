@@ -207,7 +207,7 @@ impl Api {
         ];
         let headers = headers.into_iter().flatten().collect();
         let body = Bytes::from(body.unwrap_or_default());
-        let call = Call { method, path: path.into(), headers, body };
+        let call = Call { method, path: path.into(), headers, ballot_id: None, body };
         let started = Instant::now();
         for attempt in 0.. {
             let address = &self.addresses[attempt % self.addresses.len()];

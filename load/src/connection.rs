@@ -5,6 +5,7 @@
 
 use std::{future::poll_fn, io, pin::Pin, sync::Arc, task::Poll, time::Duration};
 
+use ballot::BallotId;
 use bytes::Bytes;
 use http::{
     Method,
@@ -40,6 +41,8 @@ pub(crate) struct Call {
     pub(crate) path: Arc<str>,
     /// The credential and the content type, where there are any.
     pub(crate) headers: HeaderLines,
+    /// The ballot that it casts, for balancers: they may send it twice.
+    pub(crate) ballot_id: Option<BallotId>,
     pub(crate) body: Bytes,
 }
 
@@ -128,7 +131,8 @@ impl Connection {
         let Self { stream, buffer, .. } = self;
         buffer.clear();
         let length = call.body.len().to_string();
-        let parts: [&[u8]; 12] = [
+        let named = call.ballot_id.map(|id| format!("ballot-id: {id}\r\n")).unwrap_or_default();
+        let parts: [&[u8]; 13] = [
             call.method.as_str().as_bytes(),
             b" ",
             address.prefix.as_bytes(),
@@ -137,6 +141,7 @@ impl Connection {
             address.authority.as_bytes(),
             b"\r\n",
             &call.headers.0,
+            named.as_bytes(),
             b"content-length: ",
             length.as_bytes(),
             b"\r\n\r\n",

@@ -42,6 +42,7 @@ impl Route {
             method: Method::POST,
             path: Arc::clone(&self.path),
             headers: self.headers.clone(),
+            ballot_id: envelope.ballot_id,
             body: envelope.body.clone(),
         }
     }

@@ -17,7 +17,10 @@ use store::{ControlStore, StoreError, Version};
 use crate::card::Cards;
 use crate::{
     counts_rows::CountsRows,
-    http::limits::{LimitSettings, Limits},
+    http::{
+        channel_rates::ChannelRates,
+        limits::{LimitSettings, Limits},
+    },
     identity::administrators::Administrators,
     metrics::Metrics,
     public_url::PublicUrl,
@@ -42,6 +45,7 @@ pub struct App {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) limits: Limits,
+    pub(crate) channel_rates: ChannelRates,
     pub(crate) counts_rows: Arc<CountsRows>,
     pub(crate) streams: Arc<Streams>,
     #[cfg(feature = "card")]
@@ -141,6 +145,7 @@ impl App {
             entropy,
             metrics,
             limits: Limits::new(settings.limits),
+            channel_rates: ChannelRates::default(),
             counts_rows,
             streams,
             #[cfg(feature = "card")]

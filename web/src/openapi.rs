@@ -15,7 +15,9 @@ use utoipa::{
     },
 };
 
-use crate::api::{ballots, contests, exports, gateway, operator, public, sessions, standing};
+use crate::api::{
+    ballots, channels, contests, exports, gateway, operator, public, sessions, standing,
+};
 
 /// The whole description.
 #[derive(OpenApi)]
@@ -31,7 +33,7 @@ use crate::api::{ballots, contests, exports, gateway, operator, public, sessions
         gateway::record_batch,
         contests::list_contests, contests::put_contest, contests::get_contest,
         contests::open_contest, contests::close_contest, contests::certify_contest,
-        standing::counts, standing::list_nodes, contests::new_channel,
+        standing::counts, standing::list_nodes, channels::new_channel,
         standing::overview, standing::live, standing::lease, standing::audit,
         exports::counts_json, exports::counts_csv,
         exports::series, exports::series_json, exports::series_csv,

@@ -11,7 +11,7 @@ use axum::{
 use hyper::Request;
 
 use crate::{
-    api::{ballots, contests, exports, gateway, operator, public, sessions, standing},
+    api::{ballots, channels, contests, exports, gateway, operator, public, sessions, standing},
     app::App,
     http::problem::{Problem, ProblemKind},
     openapi,
@@ -91,7 +91,7 @@ pub(crate) fn router(worker: Worker) -> Router {
             .route("/v1/admin/contests/{contest}/series", get(exports::series))
             .route("/v1/admin/contests/{contest}/series.json", get(exports::series_json))
             .route("/v1/admin/contests/{contest}/series.csv", get(exports::series_csv))
-            .route("/v1/admin/contests/{contest}/channels", post(contests::new_channel));
+            .route("/v1/admin/contests/{contest}/channels", post(channels::new_channel));
     }
     router.fallback(not_found).method_not_allowed_fallback(method_not_allowed).with_state(worker)
 }

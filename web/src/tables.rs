@@ -1,8 +1,11 @@
 //! Counts and time series as tables, to be taken away.
 //!
-//! CSV by RFC 4180, in UTF-8 and without a byte order mark. A spreadsheet takes a cell that begins
-//! with `=`, `+`, `-` or `@` for a formula, and a title is whatever somebody typed: such a cell
-//! gets an apostrophe in front, which spreadsheets know as "this is text". JSON has it unchanged.
+//! CSV by RFC 4180, in UTF-8 and without a byte order mark; or as Excel opens it by a double click
+//! wherever a comma is in numbers. A spreadsheet takes a cell that begins with `=`, `+`, `-` or `@` for
+//! a formula, and a title is whatever somebody typed: such a cell gets an apostrophe in front, which
+//! spreadsheets know as "this is text". Where `;` separates, a comma does not, and the other way: a
+//! program that goes by the wrong one would find a cell's beginning after either, so that counts as
+//! one in both forms. JSON has it unchanged.
 
 use ballot::Counts;
 use serde::Serialize;
@@ -53,23 +56,43 @@ impl SeriesTable {
     }
 
     /// As CSV, with a header line.
-    pub(crate) fn csv(&self) -> Vec<u8> {
-        let rows = self.rows.iter().map(|row| row.iter().map(cell).collect());
-        csv(std::iter::once(self.columns.clone()).chain(rows))
+    pub(crate) fn csv(&self, form: CsvForm) -> Vec<u8> {
+        let rows = self.rows.iter().map(|row| row.iter().map(|value| cell(value, form)).collect());
+        csv(std::iter::once(self.columns.clone()).chain(rows), form)
+    }
+}
+
+/// Who reads a file of CSV.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum CsvForm {
+    /// A program: RFC 4180.
+    #[default]
+    Plain,
+    /// Excel, in the countries that write a comma in numbers: a byte order mark, `;` between cells, a
+    /// comma in numbers.
+    Excel,
+}
+
+impl CsvForm {
+    fn fraction(self, number: String) -> String {
+        match self {
+            Self::Plain => number,
+            Self::Excel => number.replace('.', ","),
+        }
     }
 }
 
 /// Nothing, a number or a time.
-fn cell(value: &serde_json::Value) -> String {
+fn cell(value: &serde_json::Value, form: CsvForm) -> String {
     match value {
         serde_json::Value::Null => String::new(),
         serde_json::Value::String(text) => text.clone(),
-        other => other.to_string(),
+        number => form.fraction(number.to_string()),
     }
 }
 
 /// A counts row as CSV: one line for each number, and every line says what it is of.
-pub(crate) fn counts_csv(counts: &Counts) -> Vec<u8> {
+pub(crate) fn counts_csv(counts: &Counts, form: CsvForm) -> Vec<u8> {
     let header = [
         "contest",
         "status",
@@ -91,7 +114,7 @@ pub(crate) fn counts_csv(counts: &Counts) -> Vec<u8> {
             name.to_owned(),
             as_text(title),
             number.to_string(),
-            share.map_or_else(String::new, |total| words::share(number, total)),
+            share.map_or_else(String::new, |total| form.fraction(words::share(number, total))),
         ]
     };
     let mut lines = vec![header.map(str::to_owned).to_vec()];
@@ -108,21 +131,41 @@ pub(crate) fn counts_csv(counts: &Counts) -> Vec<u8> {
     if let Some(set) = &counts.batch_set {
         lines.push(line("batch_set", &set.digest, "", set.batches, None));
     }
-    csv(lines.into_iter())
+    csv(lines.into_iter(), form)
 }
 
 /// A cell that no spreadsheet takes for a formula.
 fn as_text(text: &str) -> String {
     let is_formula = |c| matches!(c, '=' | '+' | '-' | '@' | '＝' | '＋' | '－' | '＠');
     // Some look past what cannot be seen.
-    let first = text.chars().find(|c| !c.is_whitespace() && !c.is_control());
+    let begins = |part: &str| {
+        let first = part.chars().find(|c| !c.is_whitespace() && !c.is_control());
+        first.is_some_and(is_formula)
+    };
     let hidden = text.starts_with(['\t', '\r', '\n']);
-    if hidden || first.is_some_and(is_formula) { format!("'{text}") } else { text.to_owned() }
+    if hidden || begins(text) {
+        return format!("'{text}");
+    }
+    // Quotes do not hold a cell together for a program that splits at another character.
+    let mut safe = String::with_capacity(text.len());
+    for part in text.split_inclusive([';', ',', '\t', '\n', '\r']) {
+        if !safe.is_empty() && begins(part) {
+            safe.push('\'');
+        }
+        safe.push_str(part);
+    }
+    safe
 }
 
-fn csv(lines: impl Iterator<Item = Vec<String>>) -> Vec<u8> {
-    let mut writer =
-        csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
+fn csv(lines: impl Iterator<Item = Vec<String>>, form: CsvForm) -> Vec<u8> {
+    let (begin, delimiter) = match form {
+        CsvForm::Plain => (Vec::new(), b','),
+        CsvForm::Excel => ("\u{feff}".as_bytes().to_vec(), b';'),
+    };
+    let mut writer = csv::WriterBuilder::new()
+        .terminator(csv::Terminator::CRLF)
+        .delimiter(delimiter)
+        .from_writer(begin);
     for line in lines {
         writer.write_record(line).expect("lines of one length, into memory");
     }
@@ -148,6 +191,9 @@ mod tests {
             ("＝1", "'＝1"),
             ("Breaking Bad", "Breaking Bad"),
             ("a, \"b\"\r\nc", "a, \"b\"\r\nc"),
+            ("a;=1+1", "a;'=1+1"),
+            ("a; -1, +2", "a;' -1,' +2"),
+            ("a\n@b", "a\n'@b"),
             ("1 = 1", "1 = 1"),
             ("'t Hooft", "'t Hooft"),
             ("", ""),
@@ -169,7 +215,7 @@ mod tests {
                 channels: [("web".to_owned(), 3)].into(),
                 batch_set: None,
             };
-            let bytes = counts_csv(&counts);
+            let bytes = counts_csv(&counts, CsvForm::Plain);
             assert!(bytes.ends_with(b"\r\n"));
             let mut reader = csv::Reader::from_reader(&*bytes);
             let lines: Vec<_> = reader.records().map(Result::unwrap).collect();
@@ -177,6 +223,11 @@ mod tests {
                 ["tv", "final", "7", "2026-11-23T20:00:00Z", "choice", "a", cell, "1", "33.3"];
             assert_eq!(lines[0], first[..]);
             assert_eq!(lines.len(), 1 + 1 + 5);
+            let bytes = counts_csv(&counts, CsvForm::Excel);
+            let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap();
+            let mut reader = csv::ReaderBuilder::new().delimiter(b';').from_reader(bytes);
+            let line = reader.records().next().unwrap().unwrap();
+            assert_eq!((&line[6], &line[7], &line[8]), (cell, "1", "33,3"));
         }
     }
 
@@ -190,11 +241,13 @@ mod tests {
         let series =
             Series { channels: vec!["web".into()], points: vec![point(0, 1), point(2, 4)] };
         let table = SeriesTable::new("tv", &series, |_| true);
-        let text = String::from_utf8(table.csv()).unwrap();
+        let text = String::from_utf8(table.csv(CsvForm::Plain)).unwrap();
         let expected = "counted_through,recorded,counted,duplicate,late,void,votes_per_second,\
                         channel:web\r\n1970-01-01T00:00:00Z,1,1,0,0,0,,1\r\n\
                         1970-01-01T00:00:02Z,4,4,0,0,0,1.5,4\r\n";
         assert_eq!(text, expected);
+        let excel = String::from_utf8(table.csv(CsvForm::Excel)).unwrap();
+        assert!(excel.ends_with("1970-01-01T00:00:02Z;4;4;0;0;0;1,5;4\r\n"), "{excel}");
         // The rate is of the stretch before, also where that is left out.
         let late = SeriesTable::new("tv", &series, |time| time.as_micros() > 0);
         assert_eq!(late.rows, table.rows[1..]);

@@ -11,7 +11,7 @@ use ballot::{Device, limits};
 use bytes::Bytes;
 use hyper::{
     HeaderMap, Request, StatusCode,
-    header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, SET_COOKIE},
+    header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, SET_COOKIE},
     http::request::Parts,
 };
 
@@ -24,7 +24,7 @@ use crate::{
         cookies::{cookie_of_device, device_of_cookie},
         cors,
         in_path::InPath,
-        members::{BallotMembers, Member, members},
+        members::{BallotMembers, Member, invalid_member, members},
         problem::Problem,
     },
     shapes::{
@@ -34,10 +34,15 @@ use crate::{
     worker::Worker,
 };
 
+/// Names the ballot to whoever passes it on.
+static BALLOT_ID: HeaderName = HeaderName::from_static("ballot-id");
+
 /// Casts one ballot. 201 means durable, and counted once however often it is sent. No answer
 /// means unknown: send the same ballot id again.
 #[utoipa::path(
     post, path = "/v1/contests/{contest}/ballots", operation_id = "cast_ballot", tag = "voters",
+    params(("Ballot-Id" = Option<String>, Header, description =
+        "The ballot id, for balancers: one that is named may be sent twice. 422 if the body has another")),
     request_body = BallotBody,
     responses(
         (status = 201, description = "Durable", body = RecordedBody),
@@ -68,6 +73,7 @@ where
     body::check_content_type(headers, &["application/json"])?;
     let bytes = body::read(request_body, limits::BALLOT_BODY_BYTES_MAX).await?;
     let mut submission = Submission::from_json(&bytes)?;
+    submission.name_by(headers)?;
     if submission.device.is_none() {
         submission.device = device_of_cookie(headers);
     }
@@ -115,6 +121,24 @@ impl Recorded {
 }
 
 impl<'a> Submission<'a> {
+    /// What the header says is for balancers, which don't read the body: they send a named ballot
+    /// twice. So it must be the ballot's name.
+    fn name_by(&mut self, headers: &'a HeaderMap) -> Result<(), Problem> {
+        let Some(said) = headers.get(BALLOT_ID) else { return Ok(()) };
+        let said =
+            said.to_str().map_err(|_| invalid_member("ballot_id", "is no text in the header"))?;
+        match &self.ballot_id {
+            Some(id) if !id.eq_ignore_ascii_case(said) => {
+                Err(invalid_member("ballot_id", "is another one in the header Ballot-Id"))
+            }
+            Some(_) => Ok(()),
+            None => {
+                self.ballot_id = Some(said.into());
+                Ok(())
+            }
+        }
+    }
+
     fn from_json(bytes: &'a [u8]) -> Result<Self, Problem> {
         let members: BallotMembers<'a> = members(bytes)?;
         let device = match &members.device {

@@ -28,10 +28,7 @@ use crate::{
     identity::admitted::{Administrator, Managed},
     pages::protocol::CERTIFIED,
     shapes::{
-        contests::{
-            ChannelKey, ContestBody, ContestList, ContestListBody, Listed, NewChannel,
-            UnreadableContest,
-        },
+        contests::{ContestBody, ContestList, ContestListBody, Listed, UnreadableContest},
         counts::CountsBody,
         problem::ProblemBody,
     },
@@ -195,39 +192,4 @@ pub(crate) async fn certify_contest(
     let counts = counts.map_err(|error| not_certified(error, live.contest.hours))?;
     app.audit(&live.slug, CERTIFIED, by.name()).await;
     Ok(json(&counts))
-}
-
-/// Makes a gateway's channel key. Again: a new key, the old one is revoked.
-#[utoipa::path(
-    post, path = "/v1/admin/contests/{contest}/channels", tag = "administrators",
-    security(("admin_token" = []), ("session" = [], "csrf" = [])), request_body = NewChannel,
-    responses(
-        (status = 201, description = "The key, shown once", body = ChannelKey),
-        (status = 422, description = "Not a channel's name", body = ProblemBody,
-            content_type = "application/problem+json"),
-    )
-)]
-pub(crate) async fn new_channel(
-    State(app): State<Arc<App>>,
-    Managed { live, by }: Managed,
-    request: Request<Body>,
-) -> Result<Response, Problem> {
-    let (parts, request_body) = request.into_parts();
-    body::check_content_type(&parts.headers, &["application/json"])?;
-    let bytes = body::read(request_body, limits::BALLOT_BODY_BYTES_MAX).await?;
-    let wanted: NewChannel = members(&bytes)?;
-    let invalid = |detail: &str| {
-        Problem::new(ProblemKind::InvalidMember, format!("The channel's name {detail}."))
-            .field("channel")
-    };
-    let channel: Slug =
-        wanted.channel.parse().map_err(|error| invalid(&format!("must be {error}")))?;
-    if channel.as_str() == ballot::ChannelNumber::WEB_NAME {
-        return Err(invalid("web is the voters' own"));
-    }
-    let key = app.contests.new_channel_key(&live.slug, &channel).await?;
-    let what = format!("channel key made: {channel}");
-    app.audit(&live.slug, &what, by.name()).await;
-    let channel = channel.to_string();
-    Ok((StatusCode::CREATED, json(&ChannelKey { channel, key })).into_response())
 }

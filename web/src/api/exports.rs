@@ -1,6 +1,6 @@
 //! Counts and time series, to look at by a program and to take away as files.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use axum::{extract::State, response::Response};
 use ballot::{Slug, Timestamp};
@@ -21,7 +21,7 @@ use crate::{
         counts::{CountsBody, SeriesBody},
         problem::ProblemBody,
     },
-    tables::{self, SeriesTable},
+    tables::{self, CsvForm, SeriesTable},
 };
 
 /// The counts row as a file.
@@ -34,14 +34,20 @@ pub(crate) async fn counts_json(ManagedCounts { live, counts }: ManagedCounts) -
     attached(json(&counts), &live.slug, "counts.json")
 }
 
-/// The counts row as CSV: one line for each number.
+/// The counts row as CSV: one line for each number. With `?for=excel` as Excel opens it by a double
+/// click where a comma is in numbers: a byte order mark, `;` between cells.
 #[utoipa::path(
     get, path = "/v1/admin/contests/{contest}/counts.csv", tag = "administrators",
     security(("admin_token" = []), ("session" = [])),
+    params(("for" = Option<String>, Query, description = "excel")),
     responses((status = 200, description = "The counts row", body = String, content_type = "text/csv"))
 )]
-pub(crate) async fn counts_csv(ManagedCounts { live, counts }: ManagedCounts) -> Response {
-    attached(csv(tables::counts_csv(&counts)), &live.slug, "counts.csv")
+pub(crate) async fn counts_csv(
+    ManagedCounts { live, counts }: ManagedCounts,
+    uri: Uri,
+) -> Result<Response, Problem> {
+    let table = tables::counts_csv(&counts, form(&uri)?);
+    Ok(attached(csv(table), &live.slug, "counts.csv"))
 }
 
 /// How the counts grew: a point for every publish of the last hour, fewer of before. The query may
@@ -78,10 +84,11 @@ pub(crate) async fn series_json(
     Ok(attached(json(&table), &live.slug, "series.json"))
 }
 
-/// The same as CSV.
+/// The same as CSV; `?for=excel` as above.
 #[utoipa::path(
     get, path = "/v1/admin/contests/{contest}/series.csv", tag = "administrators",
     security(("admin_token" = []), ("session" = [])),
+    params(("for" = Option<String>, Query, description = "excel")),
     responses((status = 200, description = "The points", body = String, content_type = "text/csv"))
 )]
 pub(crate) async fn series_csv(
@@ -90,7 +97,7 @@ pub(crate) async fn series_csv(
     uri: Uri,
 ) -> Result<Response, Problem> {
     let table = table(&app, &live.slug, &uri).await?;
-    Ok(attached(csv(table.csv()), &live.slug, "series.csv"))
+    Ok(attached(csv(table.csv(form(&uri)?)), &live.slug, "series.csv"))
 }
 
 async fn table(app: &App, slug: &Slug, uri: &Uri) -> Result<SeriesTable, Problem> {
@@ -103,11 +110,27 @@ async fn table(app: &App, slug: &Slug, uri: &Uri) -> Result<SeriesTable, Problem
 
 /// A time in the query.
 fn moment(uri: &Uri, name: &'static str) -> Result<Option<Timestamp>, Problem> {
-    let mut pairs = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
-    let Some((_, text)) = pairs.find(|(known, _)| known == name) else { return Ok(None) };
+    let Some(text) = in_query(uri, name) else { return Ok(None) };
     text.parse().map(Some).map_err(|error| {
         Problem::new(ProblemKind::InvalidMember, format!("{name} is {error}.")).field(name)
     })
+}
+
+/// Who is to read the file.
+fn form(uri: &Uri) -> Result<CsvForm, Problem> {
+    match in_query(uri, "for").as_deref() {
+        None => Ok(CsvForm::Plain),
+        Some("excel") => Ok(CsvForm::Excel),
+        Some(_) => {
+            let detail = "for is excel, or is not there.";
+            Err(Problem::new(ProblemKind::InvalidMember, detail).field("for"))
+        }
+    }
+}
+
+fn in_query<'a>(uri: &'a Uri, name: &str) -> Option<Cow<'a, str>> {
+    let mut pairs = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
+    pairs.find(|(known, _)| known == name).map(|(_, text)| text)
 }
 
 /// A file to be saved. A slug needs no quoting.

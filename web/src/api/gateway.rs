@@ -2,7 +2,7 @@
 
 use axum::{body::Body, extract::State, response::Response};
 use ballot::{Ballot, ChannelNumber, Slug, Timestamp, limits};
-use contests::LiveContest;
+use contests::{Channel, LiveContest};
 use hyper::{HeaderMap, Request};
 
 use super::record::{ballot_id, check_admitted};
@@ -24,6 +24,9 @@ use crate::{
     worker::Worker,
 };
 
+/// How UTF-8 says that it is UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// Records a gateway's ballots, up to 10,000 lines and 8 MiB; answers after all are durable.
 #[utoipa::path(
     post, path = "/v1/contests/{contest}/batches", tag = "gateways",
@@ -32,9 +35,13 @@ use crate::{
         description = "One ballot a line: ballot_id, voter, choice, channel"),
     responses(
         (status = 200, description = "Durable, but for the rejected lines", body = BatchReceipt),
-        (status = 401, description = "Not a key of this contest's", body = ProblemBody,
+        (status = 401, description = "Not a key of this contest's, or one that has expired", body = ProblemBody,
+            content_type = "application/problem+json"),
+        (status = 403, description = "Not from one of the channel's networks", body = ProblemBody,
             content_type = "application/problem+json"),
         (status = 409, description = "The contest is not open", body = ProblemBody,
+            content_type = "application/problem+json"),
+        (status = 429, description = "More than the channel may send, or too many wrong keys", body = ProblemBody,
             content_type = "application/problem+json"),
     )
 )]
@@ -47,10 +54,12 @@ pub(crate) async fn record_batch(
     let client = Client::of(&parts.extensions);
     let live = worker.app.contests.with_channel(&slug, bearer(&parts.headers)).await?;
     let live = live.ok_or_else(Problem::no_such_contest)?;
-    let (number, channel) = admit(&worker, &live, &parts.headers, client)?;
-    let channel = channel.clone();
+    let (number, gateway) = admit(&worker, &live, &parts.headers, client)?;
+    let (channel, rate) = (gateway.channel.clone(), gateway.limits.ballots_per_second);
     body::check_content_type(&parts.headers, &["application/x-ndjson"])?;
     let bytes = body::read(request_body, limits::GATEWAY_BODY_BYTES_MAX).await?;
+    // Some programs begin every text with it.
+    let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes);
 
     // The time first and the contest second: a close by hand relies on this order.
     let stamp = worker.app.clock.stamp();
@@ -74,6 +83,9 @@ pub(crate) async fn record_batch(
         }
     }
     check_admitted(&worker.app, &live, &stamp)?;
+    if let Some(rate) = rate {
+        worker.app.channel_rates.check((&slug, number), rate, ballots.len())?;
+    }
     for ticket in worker.gatherer.submit_all(&live.destination, &ballots, stamp.moment)? {
         ticket.await?;
     }
@@ -86,16 +98,22 @@ fn admit<'a>(
     live: &'a LiveContest,
     headers: &HeaderMap,
     client: Client,
-) -> Result<(ChannelNumber, &'a Slug), Problem> {
-    let channel = bearer(headers).and_then(|key| live.channel_of_key(key));
-    channel.map_or_else(
-        || {
-            worker.app.limits.check_refused_login(client, headers)?;
-            let detail = "A channel key of this contest is needed: Authorization: Bearer <key>.";
-            Err(Problem::new(ProblemKind::Unauthorized, detail))
-        },
-        Ok,
-    )
+) -> Result<(ChannelNumber, &'a Channel), Problem> {
+    let limits = &worker.app.limits;
+    let Some((number, channel)) = bearer(headers).and_then(|key| live.channel_of_key(key)) else {
+        limits.check_refused_login(client, headers)?;
+        let detail = "A channel key of this contest is needed: Authorization: Bearer <key>.";
+        return Err(Problem::new(ProblemKind::Unauthorized, detail));
+    };
+    // Whoever has the key may know what is the matter with it.
+    if channel.limits.is_over(worker.app.clock.now()) {
+        return Err(Problem::new(ProblemKind::Unauthorized, "The channel's key has expired."));
+    }
+    if !channel.limits.allow(limits.address_of(client, headers)) {
+        let detail = "The channel's key is not for this network.";
+        return Err(Problem::new(ProblemKind::WrongNetwork, detail));
+    }
+    Ok((number, channel))
 }
 
 fn ballot(
@@ -108,6 +126,9 @@ fn ballot(
     let id = members.ballot_id.text("ballot_id")?;
     let id = ballot_id(&id, live, recorded_at)?;
     let voter = members.voter.text("voter")?;
+    if voter.trim().is_empty() {
+        return Err(invalid_member("voter", "is empty"));
+    }
     if voter.len() > limits::GATEWAY_VOTER_BYTES_MAX {
         let max = limits::GATEWAY_VOTER_BYTES_MAX;
         return Err(invalid_member("voter", &format!("has more than {max} bytes")));

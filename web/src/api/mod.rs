@@ -10,6 +10,8 @@ pub(crate) mod public;
 
 pub(crate) mod contests;
 
+pub(crate) mod channels;
+
 pub(crate) mod standing;
 
 pub(crate) mod exports;

@@ -14,7 +14,10 @@ use hyper::{
 pub(crate) fn allow_ballots(reply: &mut HeaderMap, request: &HeaderMap, addresses: &[String]) {
     if allow(reply, request, addresses) {
         reply.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("POST"));
-        reply.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("content-type"));
+        reply.insert(
+            ACCESS_CONTROL_ALLOW_HEADERS,
+            HeaderValue::from_static("content-type, ballot-id"),
+        );
         reply.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
     }
 }

@@ -82,6 +82,11 @@ impl Limits {
         self.refused_logins.check_key(&prefix).map_err(|_| LimitReached::RefusedLogins)
     }
 
+    /// Whose request it is, as far as proxies that are trusted say.
+    pub(crate) fn address_of(&self, client: Client, headers: &HeaderMap) -> IpAddr {
+        self.address(client.peer, headers)
+    }
+
     /// Whether the voter's own connection is encrypted: as a trusted proxy says, else as ours is.
     pub(crate) fn is_secure(&self, client: Client, headers: &HeaderMap) -> bool {
         // The last one was written by the proxy next to us.

@@ -10,6 +10,8 @@ pub(crate) mod client;
 
 pub(crate) mod limits;
 
+pub(crate) mod channel_rates;
+
 pub(crate) mod in_path;
 
 pub(crate) mod body;

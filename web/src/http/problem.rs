@@ -38,6 +38,7 @@ pub(crate) enum ProblemKind {
     InvalidDefinition,
     Unauthorized,
     CrossSite,
+    WrongNetwork,
     ResultsHidden,
     NotOpen,
     NotFinal,
@@ -90,6 +91,7 @@ impl ProblemKind {
             }
             Self::Unauthorized => ("unauthorized", S::UNAUTHORIZED, "Not admitted"),
             Self::CrossSite => ("cross-site", S::FORBIDDEN, "Not from the console"),
+            Self::WrongNetwork => ("wrong-network", S::FORBIDDEN, "Not from this network"),
             Self::ResultsHidden => ("results-hidden", S::FORBIDDEN, "The results are not public"),
             Self::NotOpen => ("not-open", S::CONFLICT, "The contest is not open"),
             Self::NotFinal => ("not-final", S::CONFLICT, "The count is not final"),

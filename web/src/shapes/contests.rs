@@ -128,12 +128,22 @@ pub(crate) struct ListedContestBody {
     definition: ContestBody,
 }
 
-/// A gateway's channel.
+/// A gateway's channel, and what its key is good for.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewChannel {
     /// Its name, a slug such as sms; not web.
+    #[schema(pattern = "^[a-z0-9][a-z0-9-]{0,63}$")]
     pub(crate) channel: String,
+    /// Where the gateway sends from, such as 198.51.100.0/24; absent: from everywhere.
+    #[schema(max_items = 64)]
+    pub(crate) networks: Option<Vec<String>>,
+    /// Ballots a second at each node, and of one batch; past it the whole batch is 429.
+    #[schema(minimum = 1, maximum = 4_294_967_295_u64)]
+    pub(crate) ballots_per_second: Option<u64>,
+    /// RFC 3339, in the future; from then on the key opens nothing.
+    #[schema(format = DateTime)]
+    pub(crate) expires_at: Option<String>,
 }
 
 /// A gateway's key, shown once.
