@@ -10,6 +10,7 @@ import contextlib
 import http.server
 import json
 import pathlib
+import re
 import socket
 import ssl
 import subprocess
@@ -20,7 +21,7 @@ from rig.balancer import CONFIG, Balancer
 from rig.installed import need
 from rig.options import bare
 from rig.process import free_port
-from rig.verdict import Red, folder, run
+from rig.verdict import ROOT, Red, folder, run
 
 ID = "017f22e2-79b0-7cc3-98c4-dc0c0c07398f"
 NAMED = {"ballot_id": ID, "choice": "the-wire"}
@@ -50,11 +51,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, *_):
         pass
 
-    def do_GET(self):
-        self.take(b"")
+    def handle_request(self):
+        self.take(self.rfile.read(int(self.headers.get("Content-Length", 0))))
 
-    def do_POST(self):
-        self.take(self.rfile.read(int(self.headers["Content-Length"])))
+    do_GET = do_POST = do_PUT = do_DELETE = do_OPTIONS = handle_request
 
     def take(self, body):
         if self.path == "/readyz":
@@ -134,16 +134,19 @@ def must(holds, what):
 
 def sent_again_only_if_named(voter, nodes):
     """A reply is lost: a ballot with an id is tried on the other node, one without is not."""
+    named = {"Ballot-Id": ID}
     for mode, lost in (("loses replies", 502), ("draining", 503)):
-        for body, path, tries in (
-            (NAMED, BALLOTS, 2),
-            (UNNAMED, BALLOTS, 1),
-            (NAMED, "/v1/contests/tv-series/batches", 1),
-            (NAMED, "/c/tv-series", 1),
+        for body, path, said, tries in (
+            (NAMED, BALLOTS, named, 2),
+            # What the body says is not read.
+            (NAMED, BALLOTS, {}, 1),
+            (UNNAMED, BALLOTS, {}, 1),
+            (NAMED, "/v1/contests/tv-series/batches", named, 1),
+            (NAMED, "/c/tv-series", named, 1),
         ):
             # Both nodes misbehave alike, or it would be chance whether the first one does.
             forget(nodes, mode)
-            status, headers, _ = voter.ask("POST", path, body)
+            status, headers, _ = voter.ask("POST", path, body, said)
             posts = [one for node in nodes for one in node.seen]
             wanted = tries if tries == 1 else range(2, 4)
             count = len(posts)
@@ -156,30 +159,68 @@ def sent_again_only_if_named(voter, nodes):
         forget(nodes, "ok")
         first.mode = "loses replies"
         for _ in range(6):
-            status, _, _ = voter.ask("POST", BALLOTS, NAMED)
+            status, _, _ = voter.ask("POST", BALLOTS, NAMED, named)
             must(status == 201, f"a named ballot got {status} with a good node there")
         must(second.seen, "the good node got nothing")
     forget(nodes, "ok")
 
 
-def addresses_are_not_believed(voter, nodes):
+# What a client could say of where it comes from and how, and what a node may hear of it.
+MADE_UP = {
+    "X-Forwarded-For": "6.6.6.6",
+    "X-Forwarded-Proto": "https",
+    "X-Forwarded-Host": "evil.test",
+    "X-Forwarded-Port": "1",
+    "X-Real-IP": "6.6.6.6",
+    "Forwarded": "for=6.6.6.6;proto=https",
+}
+
+
+def addresses_are_not_believed(voter, nodes, scheme):
     forget(nodes, "ok")
-    voter.ask("POST", BALLOTS, NAMED, {"X-Forwarded-For": "6.6.6.6"})
+    voter.ask("POST", BALLOTS, NAMED, MADE_UP)
     [(_, _, headers, _)] = [one for node in nodes for one in node.seen]
-    given = {name.lower(): value for name, value in headers.items()}["x-forwarded-for"]
-    must(given == voter.source, f"the node is told {given!r}, not the voter's address")
+    said = {name.lower(): value for name, value in headers.items()}
+    given = {name.lower(): said[name.lower()] for name in MADE_UP if name.lower() in said}
+    wanted = {"x-forwarded-for": voter.source, "x-forwarded-proto": scheme}
+    must(given == wanted, f"the node is told {given}, not {wanted}")
 
 
-def the_inside_is_hidden(inside, outside, nodes):
-    for path in ("/admin", "/ADMIN", "/v1/admin/contests", "/metrics", "/readyz", "/healthz"):
-        forget(nodes, "ok")
-        status, headers, _ = outside.ask("GET", path)
-        must(status == 404, f"{path} from outside: {status}")
-        must(headers["content-type"] == "application/problem+json", f"{path}: no problem")
-        must(not any(node.seen for node in nodes), f"{path} from outside reached a node")
-    for path in ("/v1/admin/contests", "/metrics"):
+def routes():
+    """Every path that a node answers, with names filled in: of the OpenAPI document, and pages."""
+    document = json.loads((ROOT / "web/openapi.json").read_text())
+    source = (ROOT / "web/src/routes.rs").read_text()
+    paths = {*document["paths"], *re.findall(r'route\(\s*"(/[^"]*)"', source)}
+    return {re.sub(r"\{[^}]*\}", "tv-series", path) for path in paths}
+
+
+def is_inside(path):
+    return re.match(r"/(v1/admin|admin|metrics|readyz|healthz)(/|$)", path)
+
+
+def the_inside_is_hidden(inside, outside, intakes, admins):
+    known = routes()
+    must(len(known) > 40, f"only {len(known)} routes are known")
+    more = {"/ADMIN", "/admin/", "//admin", "/c/../admin", "/v1", "/v2/contests", "/server-status"}
+    for path in sorted(known | more):
+        public = path in known and not is_inside(path)
+        for method in ("GET", "POST", "PUT", "DELETE", "OPTIONS"):
+            forget([*intakes, *admins], "ok")
+            status, headers, _ = outside.ask(method, path)
+            reached = any(node.seen for node in intakes)
+            must(not any(node.seen for node in admins), f"{method} {path} reached an admin node")
+            if public:
+                must(reached, f"{method} {path} from outside: {status}")
+            elif path != "/c/../admin":
+                # That one is a path below /c for a node too, and nothing is there.
+                must(status == 404 and not reached, f"{method} {path} from outside: {status}")
+                must(headers["content-type"] == "application/problem+json", f"{path}: no problem")
+    for path in sorted(filter(is_inside, known)):
+        forget([*intakes, *admins], "ok")
         status, _, _ = inside.ask("GET", path)
-        must(status == 201, f"{path} from inside: {status}")
+        of_admins = re.match(r"/(v1/)?admin(/|$)", path)
+        reached = any(node.seen for node in (admins if of_admins else intakes))
+        must(path == "/readyz" or reached, f"{path} from inside: {status}")
 
 
 def slow_clients_hold_no_node(voter, nodes):
@@ -220,7 +261,7 @@ def nobody_there_is_said(voter, nodes, balancer):
 
 
 def tls_ends_here(home, nodes, config):
-    """With a certificate: plain GETs are sent over, cookies are Secure."""
+    """With a certificate: plain GETs are sent over, what is sent is refused, nodes know of it."""
     key, certificate, both = (home / name for name in ("key.pem", "certificate.pem", "both.pem"))
     subprocess.run(
         [
@@ -252,9 +293,18 @@ def tls_ends_here(home, nodes, config):
     ) as balancer:
         status, headers, _ = Voter(balancer.address).ask("GET", "/c/tv-series")
         must(status == 308 and headers["location"].startswith("https://"), f"plain: {status}")
-        status, headers, _ = Voter(secure, tls=trust).ask("POST", BALLOTS, NAMED)
+        voter = Voter(secure, tls=trust)
+        status, headers, _ = voter.ask("POST", BALLOTS, NAMED)
         must(status == 201, f"with TLS: {status}")
-        must(headers["set-cookie"].endswith("; Secure"), f"not Secure: {headers['set-cookie']}")
+        must("strict-transport-security" in headers, f"no HSTS: {headers}")
+        # The node makes its cookies Secure by what it is told.
+        addresses_are_not_believed(voter, nodes, "https")
+        for path in (BALLOTS, "/c/tv-series", "/v1/contests/tv-series/batches"):
+            forget(nodes, "ok")
+            status, _, text = Voter(balancer.address).ask("POST", path, NAMED)
+            must(status == 403, f"POST {path} over plain HTTP: {status}")
+            must(json.loads(text)["type"] == "urn:landslide:problem:insecure", text)
+            must(not any(node.seen for node in nodes), f"POST {path} over plain HTTP got through")
 
 
 def forget(nodes, mode):
@@ -264,10 +314,11 @@ def forget(nodes, mode):
 
 
 @contextlib.contextmanager
-def running(home, nodes, config, name, **more):
+def running(home, nodes, config, name, admins=None, **more):
     address, there = f"127.0.0.1:{free_port()}", [node.address for node in nodes]
+    inside = [node.address for node in admins or nodes]
     balancer = Balancer(
-        name, home, address, there, there, [f"{INSIDE}/32"], config=config, variables=more
+        name, home, address, there, inside, [f"{INSIDE}/32"], config=config, variables=more
     )
     balancer.start()
     try:
@@ -282,26 +333,27 @@ def running(home, nodes, config, name, **more):
 
 
 def reachable(balancer):
-    servers = balancer.servers()
+    servers = {**balancer.servers(), **balancer.servers("admins")}
     return bool(servers) and all(status == "UP" for status in servers.values())
 
 
 def check(options):
-    nodes = [FakeNode(), FakeNode()]
+    nodes, admins = [FakeNode(), FakeNode()], [FakeNode(), FakeNode()]
     with folder() as home:
-        with running(home, nodes, options.config, "haproxy") as balancer:
+        with running(home, nodes, options.config, "haproxy", admins) as balancer:
             inside, outside = Voter(balancer.address), Voter(balancer.address, OUTSIDE)
             sent_again_only_if_named(outside, nodes)
-            addresses_are_not_believed(outside, nodes)
-            the_inside_is_hidden(inside, outside, nodes)
+            addresses_are_not_believed(outside, nodes, "http")
+            the_inside_is_hidden(inside, outside, nodes, admins)
             slow_clients_hold_no_node(outside, nodes)
             streams_are_not_cut(outside, nodes)
             nobody_there_is_said(outside, nodes, balancer)
         tls_ends_here(home, nodes, options.config)
     return (
-        "a lost reply is tried again for ballots with an id alone, addresses are not believed, "
-        "the inside is hidden, slow clients hold no node, streams are not cut, nobody there is "
-        "said as the contract says, TLS ends here"
+        "a lost reply is tried again for ballots with an id alone, nothing that a client says of "
+        "itself is believed, of every route the public reaches what is public alone, slow clients "
+        "hold no node, streams are not cut, nobody there is said as the contract says, TLS ends "
+        "here"
     )
 
 

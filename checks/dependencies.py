@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Holds every crate in the lock file against deny.toml: licence, bans, source. Works offline.
+"""Holds every crate in the lock file against deny.toml: licence, bans, source; and against the
+advisories that are known, where their database can be had or lies in the cache. Without a network
+it may be old, and how old is said. LANDSLIDE_ADVISORY_DB names a clone of it that lies elsewhere.
 
-Known advisories need the database that `cargo deny check advisories` downloads; where cargo-deny
-is installed, this runs it too."""
+Where cargo-deny is installed, this runs it too."""
 
 import json
 import re
@@ -11,7 +12,8 @@ import subprocess
 import sys
 import tomllib
 
-from rig.verdict import ROOT
+from rig import advisories
+from rig.verdict import ROOT, say
 
 
 def allowed(expression, allow):
@@ -54,6 +56,12 @@ def main():
             faults.append(f"{name}: licence {package['license']}")
         if package["name"] in banned:
             faults.append(f"{name}: banned, {banned[package['name']]}")
+    from_registry = [(p["name"], p["version"]) for p in metadata["packages"] if p["source"]]
+    ignored = set(deny["advisories"].get("ignore", ()))
+    known, remarks = advisories.findings(from_registry, ignored)
+    faults += known
+    for remark in remarks:
+        say(f"remark: {remark}")
     if shutil.which("cargo-deny"):
         done = subprocess.run(["cargo", "deny", "check"], cwd=ROOT, check=False)
         faults += ["cargo deny is not content"] if done.returncode else []

@@ -248,3 +248,27 @@ fn behind_a_proxy_that_ends_tls_the_device_is_kept_for_secure_connections() {
     assert!(set("https").contains("; Secure"));
     assert!(!set("http").contains("Secure"));
 }
+
+#[test]
+fn a_ballot_may_be_named_in_a_header_and_by_no_other_name() {
+    let (_folder, node) = fresh();
+    node.contest("tv", json!({}));
+    let (one, two) = (ballot_id(now(), 1), ballot_id(now(), 2));
+    let cast = |header: &str, body: Value| {
+        node.request("POST", "/v1/contests/tv/ballots")
+            .header("Ballot-Id", header)
+            .json(&body)
+            .send()
+    };
+    let reply = cast(&one.to_uppercase(), json!({"ballot_id": one, "choice": "a"}));
+    assert_eq!((reply.status, &reply.json()["ballot_id"]), (201, &json!(one)));
+    // Whoever passes it on may send it twice: so it is the ballot's name, if the body has none.
+    for _ in 0..2 {
+        let reply = cast(&two, json!({"choice": "a"}));
+        assert_eq!((reply.status, &reply.json()["ballot_id"]), (201, &json!(two)));
+    }
+    let other = cast(&one, json!({"ballot_id": two, "choice": "a"}));
+    assert_eq!(other.problem(422, "invalid-member")["field"], "ballot_id");
+    cast("x", json!({"choice": "a"})).problem(422, "invalid-ballot-id");
+    assert_eq!(node.counts_now("tv")["total"], 2);
+}

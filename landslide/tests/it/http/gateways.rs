@@ -124,3 +124,68 @@ fn limits_and_order() {
     std::thread::sleep(std::time::Duration::from_millis(500));
     send(&node, &sms, &many[0]).problem(409, "not-open");
 }
+
+#[test]
+fn a_key_is_good_for_what_was_said() {
+    let (_folder, node) = fresh();
+    node.contest("tv", json!({}));
+    let made = |more: Value| {
+        let mut body = json!({"channel": "sms"});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        node.admin("POST", "/tv/channels").json(&body).send()
+    };
+    let key = |more: Value| made(more).json()["key"].as_str().unwrap().to_owned();
+    let body = |n: u32| (0..n).map(|n| line(n, "a").to_string() + "\n").collect::<String>();
+
+    let elsewhere = key(json!({"networks": ["198.51.100.0/24", "2001:db8::1"]}));
+    send(&node, &elsewhere, &body(1)).problem(403, "wrong-network");
+    let here = key(json!({"networks": ["198.51.100.0/24", "127.0.0.1"]}));
+    assert_eq!(send(&node, &here, &body(1)).status, 200);
+
+    let slow = key(json!({"ballots_per_second": 5}));
+    let refused = send(&node, &slow, &body(6));
+    refused.problem(429, "too-many-requests");
+    assert!(refused.header("retry-after").is_some());
+    assert_eq!(send(&node, &slow, &body(5)).status, 200);
+    assert_eq!(send(&node, &slow, &body(5)).status, 429);
+
+    let soon = (crate::node::now().plus(std::time::Duration::from_millis(700))).to_string();
+    let short = key(json!({"expires_at": soon}));
+    assert_eq!(send(&node, &short, &body(1)).status, 200);
+    std::thread::sleep(std::time::Duration::from_millis(800));
+    send(&node, &short, &body(1)).problem(401, "unauthorized");
+
+    // Made anew with nothing said, nothing is left of it.
+    assert_eq!(send(&node, &key(json!({})), &body(50)).status, 200);
+
+    for (field, more) in [
+        ("networks[1]", json!({"networks": ["127.0.0.1", "here"]})),
+        ("networks", json!({"networks": vec!["10.0.0.0/8"; 65]})),
+        ("ballots_per_second", json!({"ballots_per_second": 0})),
+        ("expires_at", json!({"expires_at": "2026-01-01T00:00:00Z"})),
+        ("expires_at", json!({"expires_at": "tomorrow"})),
+    ] {
+        let refused = made(more);
+        assert_eq!(refused.status, 422, "{refused:?}");
+        assert_eq!(refused.json()["field"], field);
+    }
+}
+
+#[test]
+fn an_empty_voter_is_nobody_and_a_byte_order_mark_is_no_line() {
+    let (_folder, node) = fresh();
+    node.contest("tv", json!({}));
+    let sms = key(&node, "tv", "sms");
+    let of = |n: u32, voter: &str| {
+        let mut line = line(n, "a");
+        line["voter"] = json!(voter);
+        line.to_string()
+    };
+    let body =
+        format!("\u{feff}{}\n{}\n{}\n{}", of(1, "one"), of(2, ""), of(3, " \t"), of(4, "two"));
+    let reply = send(&node, &sms, &body).json();
+    assert_eq!(reply["recorded"], 2, "{reply}");
+    let lines: Vec<_> =
+        reply["rejected"].as_array().unwrap().iter().map(|line| line["line"].as_u64()).collect();
+    assert_eq!(lines, [Some(2), Some(3)]);
+}
