@@ -53,7 +53,7 @@ pub enum ContestError {
 pub(crate) const TRIES: usize = 8;
 
 /// A contest as the store has it.
-struct Stored {
+pub(crate) struct Stored {
     version: Version,
     document: ContestDocument,
     contest: Contest,
@@ -136,7 +136,7 @@ impl Contests {
         Err(too_many_changes().into())
     }
 
-    async fn stored(&self, slug: &Slug) -> Result<Option<Stored>, StoreError> {
+    pub(crate) async fn stored(&self, slug: &Slug) -> Result<Option<Stored>, StoreError> {
         let Some(stored) = self.control.get(&key("contest", slug), Read::Serial).await? else {
             return Ok(None);
         };

@@ -6,7 +6,10 @@ use futures_core::future::BoxFuture;
 use store::{Document, EmbeddedSettings, EmbeddedStore, Read, Version};
 
 use super::*;
-use crate::test_clock::{TestClock, TestEntropy};
+use crate::{
+    documents::ChannelLimits,
+    test_clock::{TestClock, TestEntropy},
+};
 
 /// A node on a store that others use, too.
 pub(super) async fn node_on(control: Arc<dyn ControlStore>, pace: Pace) -> Arc<Contests> {
@@ -119,7 +122,10 @@ async fn a_channel_key_that_another_node_has_just_made_is_known_to_all_who_come_
     there.put(&tv, &definition(""), |_| true).await.unwrap();
     there.open(&tv).await.unwrap();
     let here = node_on(Arc::clone(&store) as _, Pace::SHARED).await;
-    let key = there.new_channel_key(&tv, &"sms".parse().unwrap()).await.unwrap();
+    let key = there
+        .new_channel_key(&tv, &"sms".parse().unwrap(), &ChannelLimits::default())
+        .await
+        .unwrap();
     let ask = async || here.with_channel("tv", Some(&key)).await.unwrap();
     let admitted = |live: Option<Arc<LiveContest>>| {
         assert!(live.unwrap().channel_of_key(&key).is_some());

@@ -264,7 +264,7 @@ async fn a_change_of_its_title_or_its_channels_puts_no_hours_in_doubt() {
     assert!(here.get("tv").unwrap().is_restricted() && !in_doubt(&here));
     here.refresh().await.unwrap();
     assert!(!here.get("tv").unwrap().is_restricted());
-    there.new_channel_key(&tv, &sms).await.unwrap();
+    there.new_channel_key(&tv, &sms, &crate::ChannelLimits::default()).await.unwrap();
     here.refresh().await.unwrap();
     assert!(here.get("tv").unwrap().channels.len() == 1 && !in_doubt(&here));
 }

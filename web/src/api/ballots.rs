@@ -124,7 +124,7 @@ impl<'a> Submission<'a> {
     /// What the header says is for balancers, which don't read the body: they send a named ballot
     /// twice. So it must be the ballot's name.
     fn name_by(&mut self, headers: &'a HeaderMap) -> Result<(), Problem> {
-        let Some(said) = headers.get(BALLOT_ID) else { return Ok(()) };
+        let Some(said) = headers.get(&BALLOT_ID) else { return Ok(()) };
         let said =
             said.to_str().map_err(|_| invalid_member("ballot_id", "is no text in the header"))?;
         match &self.ballot_id {

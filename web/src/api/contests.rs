@@ -20,7 +20,6 @@ use crate::{
         body::{self, unreadable as unreadable_body},
         conditions::allows_change,
         in_path::InPath,
-        members::members,
         problem::{Problem, ProblemKind},
         refusals::not_certified,
         reply::json,
