@@ -19,14 +19,14 @@ import time
 
 from rig import installed
 from rig.calls import TOKEN
-from rig.node import Node, instant
+from rig.node import Node
 from rig.options import parser
 from rig.verdict import Red, folder, run
 
 PACKAGES = ["schemathesis==4.32.5"]
 CHOICES = [{"choice": "a", "title": "The first"}, {"choice": "b", "title": "The second"}]
 # What a name in a path is taken from, half of the time: else all that is asked for is unknown.
-HOOKS = pathlib.Path(__file__).with_name("rig") / "contract_hooks.py"
+RIG = pathlib.Path(__file__).with_name("rig")
 
 
 def parse():
@@ -39,11 +39,15 @@ def parse():
     return options.parse_args()
 
 
+def written(moment):
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+
+
 def contests(node):
     now = datetime.datetime.now(datetime.UTC)
     since, soon = (
-        instant(now - datetime.timedelta(hours=1)),
-        instant(now + datetime.timedelta(hours=9)),
+        written(now - datetime.timedelta(hours=1)),
+        written(now + datetime.timedelta(hours=9)),
     )
     hours = {"opens_at": since, "closes_at": soon}
     for slug, more in (
@@ -54,7 +58,7 @@ def contests(node):
             "over",
             {
                 "opens_at": since,
-                "closes_at": instant(now + datetime.timedelta(seconds=2)),
+                "closes_at": written(now + datetime.timedelta(seconds=2)),
                 "results": "live",
             },
         ),
@@ -76,6 +80,7 @@ def check(options):
             contests(node)
             command = [
                 tool / "python/bin/schemathesis",
+                f"--config-file={RIG / 'schemathesis.toml'}",
                 "run",
                 f"{node.url}/openapi.json",
                 "--checks=all",
@@ -94,7 +99,7 @@ def check(options):
             done = subprocess.run(
                 [str(word) for word in command],
                 cwd=home,
-                env={**os.environ, "SCHEMATHESIS_HOOKS": str(HOOKS)},
+                env={**os.environ, "SCHEMATHESIS_HOOKS": str(RIG / "contract_hooks.py")},
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,

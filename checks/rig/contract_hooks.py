@@ -1,5 +1,6 @@
-"""What schemathesis is told beyond the document: which names there are."""
+"""What schemathesis is told beyond the document: which names there are, and what NDJSON is."""
 
+import json
 import random
 
 import schemathesis
@@ -16,3 +17,9 @@ def map_path_parameters(context, path_parameters):
         if draw.random() < 0.6:
             return {**path_parameters, "contest": draw.choice(CONTESTS)}
     return path_parameters
+
+
+@schemathesis.serializer("application/x-ndjson")
+def ndjson(context, value):
+    """A text as it is; anything else as one line."""
+    return value.encode() if isinstance(value, str) else json.dumps(value).encode()

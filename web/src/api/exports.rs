@@ -10,6 +10,8 @@ use hyper::{
     header::{CONTENT_DISPOSITION, HeaderValue, X_CONTENT_TYPE_OPTIONS},
 };
 
+use utoipa::ToSchema;
+
 use crate::{
     app::App,
     http::{
@@ -23,6 +25,14 @@ use crate::{
     },
     tables::{self, CsvForm, SeriesTable},
 };
+
+/// Who opens a file of CSV.
+#[derive(ToSchema)]
+#[schema(rename_all = "kebab-case")]
+#[expect(dead_code, reason = "describes a shape")]
+pub(crate) enum CsvFor {
+    Excel,
+}
 
 /// The counts row as a file.
 #[utoipa::path(
@@ -39,7 +49,7 @@ pub(crate) async fn counts_json(ManagedCounts { live, counts }: ManagedCounts) -
 #[utoipa::path(
     get, path = "/v1/admin/contests/{contest}/counts.csv", tag = "administrators",
     security(("admin_token" = []), ("session" = [])),
-    params(("for" = Option<String>, Query, description = "excel")),
+    params(("for" = Option<CsvFor>, Query, description = "Who opens it")),
     responses((status = 200, description = "The counts row", body = String, content_type = "text/csv"))
 )]
 pub(crate) async fn counts_csv(
@@ -88,7 +98,7 @@ pub(crate) async fn series_json(
 #[utoipa::path(
     get, path = "/v1/admin/contests/{contest}/series.csv", tag = "administrators",
     security(("admin_token" = []), ("session" = [])),
-    params(("for" = Option<String>, Query, description = "excel")),
+    params(("for" = Option<CsvFor>, Query, description = "Who opens it")),
     responses((status = 200, description = "The points", body = String, content_type = "text/csv"))
 )]
 pub(crate) async fn series_csv(
