@@ -24,10 +24,8 @@ pub use admit::NotAdmitted;
 
 mod swap;
 
-mod channels;
-
-mod change;
-pub use change::{Changed, ContestError};
+mod changes;
+pub use changes::{Changed, ContestError, Difference};
 
 mod clocks;
 

@@ -14,10 +14,13 @@ mod http {
     mod exports;
     mod gateways;
     mod hidden;
+    mod life;
     mod pages;
     mod public;
+    mod secret;
     mod sessions;
     mod show;
+    mod state;
     mod tls;
 }
 

@@ -1,10 +1,10 @@
-//! Gateways' channels and their keys.
+//! A gateway's channel gets a key.
 
 use ballot::{InvalidDefinition, Slug, limits, random_bytes};
 use store::{Read, StoreError, Version};
 
+use super::change::{ContestError, TRIES, too_many_changes};
 use crate::{
-    change::{ContestError, TRIES, too_many_changes},
     contests::Contests,
     documents::{Channel, ChannelLimits, ChannelsDocument, key, parse, written},
 };
@@ -23,22 +23,20 @@ impl Contests {
         let path = key("channels", slug);
         let made = || Channel { channel: channel.clone(), key_hash, limits: good_for.clone() };
         for _ in 0..TRIES {
-            if self.stored(slug).await?.is_none() {
-                return Err(ContestError::NotFound);
-            }
+            let contest = self.stored(slug).await?.ok_or(ContestError::NotFound)?.contest;
             let stored = self.control.get(&path, Read::Serial).await?;
             let version = stored.as_ref().map_or(Version::NONE, |document| document.version);
             let mut document: ChannelsDocument = match &stored {
                 Some(document) => parse(slug, &document.body)?,
                 None => ChannelsDocument::default(),
             };
+            document = document.of(contest.edition.as_deref());
+            document.edition = contest.edition;
             match document.channels.iter().position(|known| known.channel == *channel) {
                 Some(position) => document.channels[position] = made(),
                 None if document.channels.len() == limits::CHANNELS_MAX => {
                     let detail = format!("a contest has at most {} channels", limits::CHANNELS_MAX);
-                    let invalid =
-                        InvalidDefinition { field: "channel".into(), detail, unreadable: false };
-                    return Err(invalid.into());
+                    return Err(InvalidDefinition::new("channel", detail).into());
                 }
                 None => document.channels.push(made()),
             }
