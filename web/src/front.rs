@@ -24,6 +24,7 @@ use crate::{
         cors,
         entrance::Listening,
         hosts::Hosts,
+        idle::Followed,
         problem::{Problem, ProblemKind},
         server::{Gauges, Server, ServerSettings},
     },
@@ -76,7 +77,11 @@ impl Answers for Front {
         tokio::spawn(async move { supervised("gatherer", || Arc::clone(&gatherer).run()).await });
     }
 
-    async fn answer(&self, client: Client, request: Request<Incoming>) -> Response<Reply> {
+    async fn answer(
+        &self,
+        client: Client,
+        request: Request<Followed<Incoming>>,
+    ) -> Response<Reply> {
         let mut response = match self.check(client, &request) {
             Ok(()) => self.answer_checked(client, request).await,
             Err(problem) => {
@@ -99,7 +104,7 @@ impl Answers for Front {
 
 impl Front {
     /// What is refused whatever it asks for: another host, and a change over plain HTTP.
-    fn check(&self, client: Client, request: &Request<Incoming>) -> Result<(), Problem> {
+    fn check(&self, client: Client, request: &Request<Followed<Incoming>>) -> Result<(), Problem> {
         let (app, headers) = (&self.worker.app, request.headers());
         // A proxy asks for the host that it was asked for, or for whatever it is told to.
         if !client.is_behind_proxy && !app.limits.proxies().trust(client.peer) {
@@ -116,7 +121,11 @@ impl Front {
         Ok(())
     }
 
-    async fn answer_checked(&self, client: Client, request: Request<Incoming>) -> Response<Reply> {
+    async fn answer_checked(
+        &self,
+        client: Client,
+        request: Request<Followed<Incoming>>,
+    ) -> Response<Reply> {
         let app = &self.worker.app;
         if request.method() == Method::POST
             && app.roles.intake

@@ -26,6 +26,7 @@ use tokio::{
 use super::{
     client::Client,
     entrance::Entrance,
+    fair::Fair,
     idle::{Activity, Followed, Over, Patience, TICK},
     places::Places,
     proxy_header,
@@ -80,7 +81,7 @@ pub(crate) trait Answers: Clone + Send + Sync + 'static {
     fn answer(
         &self,
         client: Client,
-        request: Request<Incoming>,
+        request: Request<Followed<Incoming>>,
     ) -> impl Future<Output = Response<Self::Body>> + Send;
 
     /// The server is to end: replies that would go on for ever end now.
@@ -132,22 +133,31 @@ impl<A: Answers> Connection<A> {
     }
 
     async fn serve_client(self, stream: TcpStream, client: Client) -> Result<(), String> {
-        let Some(tls) = &self.entrance.tls else { return self.serve_http1(stream, client).await };
+        let activity = Activity::default();
+        let stream = Fair::new(stream, activity.clone());
+        let Some(tls) = &self.entrance.tls else {
+            return self.serve_http1(stream, client, activity).await;
+        };
         let handshake = timeout(HANDSHAKE_TIMEOUT, tls.acceptor().accept(stream)).await;
         let handshake = handshake.map_err(|_| "the TLS handshake took too long")?;
         let stream = handshake.map_err(|error| error.to_string())?;
         if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
-            self.serve_http2(stream, client).await
+            self.serve_http2(stream, client, activity).await
         } else {
-            self.serve_http1(stream, client).await
+            self.serve_http1(stream, client, activity).await
         }
     }
 
-    async fn serve_http1<S>(self, stream: S, client: Client) -> Result<(), String>
+    async fn serve_http1<S>(
+        self,
+        stream: S,
+        client: Client,
+        activity: Activity,
+    ) -> Result<(), String>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let (answers, activity) = (self.answers, Activity::default());
+        let answers = self.answers;
         let service = service_fn(|request| answered(&answers, client, &activity, request));
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
@@ -159,11 +169,16 @@ impl<A: Answers> Connection<A> {
         until_over(connection, self.stopped, Patience::with(activity.clone())).await
     }
 
-    async fn serve_http2<S>(self, stream: S, client: Client) -> Result<(), String>
+    async fn serve_http2<S>(
+        self,
+        stream: S,
+        client: Client,
+        activity: Activity,
+    ) -> Result<(), String>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let (answers, activity) = (self.answers, Activity::default());
+        let answers = self.answers;
         let noted = activity.clone();
         let service = service_fn(move |request| {
             let (answers, activity) = (answers.clone(), activity.clone());
@@ -192,6 +207,7 @@ async fn answered<A: Answers>(
     request: Request<Incoming>,
 ) -> Result<Response<Followed<A::Body>>, Infallible> {
     activity.note();
+    let request = request.map(|body| Followed::new(body, activity.clone()));
     let response = answers.answer(client, request).await;
     Ok(response.map(|body| Followed::new(body, activity.clone())))
 }

@@ -1,7 +1,7 @@
 //! Connections that do nothing are closed: HTTP/1.1 and h2, also while a reply waits for a client that
 //! does not read it.
 //!
-//! What counts is a request, and a client that takes some more of a reply. A byte of a header, a PING
+//! What counts is a request, some more of its body, and a client that takes some more of a reply. A byte of a header, a PING
 //! or a SETTINGS frame do not. Nothing here reads a clock: a tick looks whether anything has happened
 //! since the last one.
 
@@ -9,7 +9,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::{Context, Poll, ready},
     time::Duration,
@@ -30,18 +30,36 @@ const TICKS_MAX: std::ops::RangeInclusive<u32> = 180..=240;
 /// than this in [`QUIET_TICKS_MAX`] ticks is not at all.
 const PIECE_BYTES: usize = 16 * 1_024;
 
+/// What a connection may send that is no request and no body that is read. More than the bodies that may
+/// wait to be read; 120,000 PINGs.
+pub(crate) const UNASKED_BYTES_MAX: usize = 2 * 1_024 * 1_024;
+
 /// Whether anything happens on a connection.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Activity(Arc<AtomicBool>);
+pub(crate) struct Activity(Arc<Happenings>);
+
+#[derive(Debug, Default)]
+struct Happenings {
+    is_any: AtomicBool,
+    /// What was received since.
+    received_bytes: AtomicUsize,
+}
 
 impl Activity {
     /// Something has happened.
     pub(crate) fn note(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.is_any.store(true, Ordering::Relaxed);
+        self.0.received_bytes.store(0, Ordering::Relaxed);
+    }
+
+    /// Counts what is received until something happens; an error once that is too much.
+    pub(crate) fn received(&self, bytes: usize) -> Result<(), ()> {
+        let before = self.0.received_bytes.fetch_add(bytes, Ordering::Relaxed);
+        if before.saturating_add(bytes) > UNASKED_BYTES_MAX { Err(()) } else { Ok(()) }
     }
 
     fn take(&self) -> bool {
-        self.0.swap(false, Ordering::Relaxed)
+        self.0.is_any.swap(false, Ordering::Relaxed)
     }
 }
 
@@ -90,7 +108,8 @@ impl Patience {
     }
 }
 
-/// A reply's body that notes when the client takes more of it.
+/// A body that notes when there is more of it: when we read some of a request's, and when the client
+/// takes some of a reply's.
 #[derive(Debug)]
 pub(crate) struct Followed<B> {
     body: B,

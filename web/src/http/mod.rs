@@ -14,6 +14,8 @@ pub(crate) mod places;
 
 pub(crate) mod idle;
 
+pub(crate) mod fair;
+
 pub(crate) mod client;
 
 pub(crate) mod network;
