@@ -306,7 +306,7 @@ def tls_ends_here(home, nodes, config):
             forget(nodes, "ok")
             status, _, text = Voter(balancer.address).ask("POST", path, NAMED)
             must(status == 403, f"POST {path} over plain HTTP: {status}")
-            must(json.loads(text)["type"] == "urn:landslide:problem:insecure", text)
+            must(json.loads(text)["type"] == "urn:landslide:problem:plain-http", text)
             must(not any(node.seen for node in nodes), f"POST {path} over plain HTTP got through")
 
 

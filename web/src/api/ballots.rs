@@ -75,7 +75,7 @@ where
     let mut submission = Submission::from_json(&bytes)?;
     submission.name_by(headers)?;
     if submission.device.is_none() {
-        submission.device = device_of_cookie(headers);
+        submission.device = device_of_cookie(headers, worker.app.limits.is_secure(client, headers));
     }
     let recorded = record(worker, slug, &submission, headers, client).await?;
     Ok(recorded.into_json(worker.app.limits.is_secure(client, headers)))

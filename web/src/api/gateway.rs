@@ -101,7 +101,7 @@ fn admit<'a>(
 ) -> Result<(ChannelNumber, &'a Channel), Problem> {
     let limits = &worker.app.limits;
     let Some((number, channel)) = bearer(headers).and_then(|key| live.channel_of_key(key)) else {
-        limits.check_refused_login(client, headers)?;
+        limits.check_refused_login(client, headers, worker.app.clock.moment())?;
         let detail = "A channel key of this contest is needed: Authorization: Bearer <key>.";
         return Err(Problem::new(ProblemKind::Unauthorized, detail));
     };

@@ -39,6 +39,8 @@ pub(crate) enum ProblemKind {
     Unauthorized,
     CrossSite,
     WrongNetwork,
+    PlainHttp,
+    Misdirected,
     ResultsHidden,
     NotOpen,
     NotFinal,
@@ -90,8 +92,10 @@ impl ProblemKind {
                 ("invalid-definition", S::UNPROCESSABLE_ENTITY, "Invalid definition")
             }
             Self::Unauthorized => ("unauthorized", S::UNAUTHORIZED, "Not admitted"),
-            Self::CrossSite => ("cross-site", S::FORBIDDEN, "Not from the console"),
+            Self::CrossSite => ("cross-site", S::FORBIDDEN, "From another site"),
             Self::WrongNetwork => ("wrong-network", S::FORBIDDEN, "Not from this network"),
+            Self::PlainHttp => ("plain-http", S::FORBIDDEN, "Not over plain HTTP"),
+            Self::Misdirected => ("misdirected", S::MISDIRECTED_REQUEST, "Not for this host"),
             Self::ResultsHidden => ("results-hidden", S::FORBIDDEN, "The results are not public"),
             Self::NotOpen => ("not-open", S::CONFLICT, "The contest is not open"),
             Self::NotFinal => ("not-final", S::CONFLICT, "The count is not final"),

@@ -23,6 +23,8 @@ pub(crate) struct ConfirmPage<'a> {
     /// What the form will send: a new one, or after a refusal that
     /// [keeps it](Refusal::keeps_ballot_id) the one that was sent.
     pub(crate) ballot_id: BallotId,
+    /// That this form is made for this voter, where the browser does not say which page posts it.
+    pub(crate) token: blake3::Hash,
     /// Why it was not recorded yet.
     pub(crate) refusal: Option<Refusal>,
 }
@@ -40,6 +42,7 @@ impl ConfirmPage<'_> {
             choice: self.choice.as_str(),
             choice_title: choice_title(definition, self.choice),
             ballot_id: self.ballot_id,
+            token: self.token,
             problem: self.refusal.map(|refusal| page.say(refusal.key())),
         })
     }
@@ -98,6 +101,7 @@ struct ConfirmTemplate<'a> {
     choice: &'a str,
     choice_title: &'a str,
     ballot_id: BallotId,
+    token: blake3::Hash,
     problem: Option<&'a str>,
 }
 

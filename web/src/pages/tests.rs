@@ -95,7 +95,8 @@ fn page(definition: &Contest, now: &str, refusal: Option<Refusal>) -> String {
 fn confirm(definition: &Contest, refusal: Option<Refusal>) -> String {
     let (contest, choice) = (&slug("tv"), &slug("b"));
     let (page, ballot_id) = (around("en"), id());
-    ConfirmPage { page, contest, definition, choice, ballot_id, refusal }.render()
+    let token = blake3::hash(b"");
+    ConfirmPage { page, contest, definition, choice, ballot_id, token, refusal }.render()
 }
 
 /// The voters' pages first, then those in English alone.
@@ -244,6 +245,7 @@ fn the_language_and_the_frame_are_kept_from_page_to_page() {
         definition: &definition,
         choice,
         ballot_id,
+        token: blake3::hash(b""),
         refusal,
     };
     let html = shown.render();
