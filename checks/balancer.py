@@ -336,8 +336,7 @@ def running(home, nodes, config, name, admins=None, **more):
 
 
 def reachable(balancer):
-    servers = {**balancer.servers(), **balancer.servers("admins")}
-    return bool(servers) and all(status == "UP" for status in servers.values())
+    return balancer.all_up() and balancer.all_up("admins")
 
 
 def check(options):

@@ -9,9 +9,11 @@ import time
 
 from lab import servers as lab
 from rig import cql
-from rig.balancer import Balancer
+from rig.balancer import Balancer, SecureBalancer
 from rig.cassandra import CQL_PORT
-from rig.cluster import KEYSPACE
+from rig.certificates import Certificates
+from rig.cluster import KEYSPACE, ClusterNode
+from rig.installed import need
 from rig.load import Load
 from rig.process import environment_without_ours, free_port, start_together
 
@@ -146,6 +148,76 @@ class Landslide(Side):
         return {"batches": sum(written), "hottest_shard": max(written) * SHARDS / sum(written)}
 
 
+class Secure(Landslide, contextlib.AbstractContextManager):
+    """The same with TLS from the voters on: by two balancers that end it, in front of the cluster's
+    intakes, or by intakes that do, behind balancers that pass it on. Use it as a block."""
+
+    def __init__(self, cluster, name):
+        super().__init__(cluster)
+        self.name = name
+        files = Certificates(need("openssl"), cluster.folder / name, ["127.0.0.1"])
+        self.ending = ("--ca", files.authority, *Landslide.ending)
+        self.intakes = cluster.intakes
+        if passes_on := name == "tcp":
+            more = {
+                **cluster.more,
+                "LANDSLIDE_TLS_CERTIFICATE": str(files.folder / "node.pem"),
+                "LANDSLIDE_TLS_KEY": str(files.folder / "node-key.pem"),
+                "LANDSLIDE_PROXY_PROTOCOL": "127.0.0.0/8",
+            }
+            self.intakes = [
+                TlsNode(f"intake-tcp-{n}", cluster, f"127.0.0.1:{free_port()}", more)
+                for n in (1, 2)
+            ]
+        self.secure = [
+            SecureBalancer(
+                f"haproxy-{name}-{n}",
+                cluster.folder,
+                f"127.0.0.1:{free_port()}",
+                [node.address for node in self.intakes],
+                cluster.network.nets,
+                None if passes_on else files.node,
+            )
+            for n in (1, 2)
+        ]
+        self.balancers = [balancer.url for balancer in self.secure]
+
+    def __enter__(self):
+        try:
+            if self.name == "tcp":
+                start_together(self.intakes)
+            start_together(self.secure)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        for process in (*self.secure, *(self.intakes if self.name == "tcp" else ())):
+            process.kill()
+
+    def ready_for(self, contest):
+        super().ready_for(contest)
+        # Those that are not the cluster's read it within a second or two.
+        time.sleep(3)
+
+    def processes(self):
+        return {**super().processes(), "balancers": self.secure, "intakes": self.intakes}
+
+
+class TlsNode(ClusterNode):
+    """An intake that is reached through a balancer in TCP mode alone: whether it is ready its log
+    says. It answers administrators too, for the load asks it for the counts."""
+
+    def __init__(self, name, cluster, address, more):
+        super().__init__(
+            name, cluster.binary, cluster.folder, address, "intake,admin", cluster.store, more
+        )
+
+    def ready(self):
+        return "taking votes" in self.tail(20)
+
+
 class Design(Side, contextlib.AbstractContextManager):
     """Two servers of one of the lab's designs, behind a balancer. Use it as a block."""
 
@@ -195,10 +267,12 @@ class Design(Side, contextlib.AbstractContextManager):
         }
 
 
-def turns(landslide, rows, memory):
+def turns(landslide, tls, tcp, rows, memory):
     """Name, side, and how choices are drawn."""
     return [
         ("landslide", landslide, "weighted"),
+        ("tls", tls, "weighted"),
+        ("tcp", tcp, "weighted"),
         ("uniform", landslide, "uniform"),
         ("one-choice", landslide, "one:series-00"),
         ("rows", rows, "weighted"),

@@ -44,6 +44,15 @@ def results(rounds, gateway, recounts):
         ),
         (
             Row(
+                "tcp",
+                "with TLS, passed on by HAProxy in TCP mode",
+                "votes/s",
+                "with TLS, ended by HAProxy",
+            ),
+            pairs("tcp", "tls"),
+        ),
+        (
+            Row(
                 "rows",
                 "the same, against a row a ballot",
                 "votes/s",

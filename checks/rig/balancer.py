@@ -6,6 +6,7 @@ from rig.process import Process, environment_without_ours, free_port
 from rig.verdict import ROOT
 
 CONFIG = ROOT / "deploy/haproxy.cfg"
+TCP_CONFIG = ROOT / "deploy/haproxy-tcp.cfg"
 
 
 class Balancer(Process):
@@ -37,6 +38,11 @@ class Balancer(Process):
     def ready(self):
         return get(f"{self.url}/readyz")[0] == 200
 
+    def all_up(self, backend="intakes"):
+        """Whether it sends voters to all of them."""
+        servers = self.servers(backend)
+        return bool(servers) and all(status == "UP" for status in servers.values())
+
     def servers(self, backend="intakes"):
         """What it thinks of its servers: name to status, such as UP or DOWN."""
         _, text = get(f"http://{self.stats}/;csv")
@@ -46,3 +52,20 @@ class Balancer(Process):
             for row in rows
             if row[0] == backend and row[1] not in ("FRONTEND", "BACKEND")
         }
+
+
+class SecureBalancer(Balancer):
+    """One that voters reach by TLS: it ends it (`certificate`: chain and key in one file), or
+    passes it on in TCP mode."""
+
+    def __init__(self, name, folder, address, intakes, inside, certificate=None):
+        named = {"LANDSLIDE_HTTPS": address}
+        if certificate:
+            named["LANDSLIDE_CERTIFICATE"] = str(certificate)
+        plain = f"127.0.0.1:{free_port()}"
+        config = CONFIG if certificate else TCP_CONFIG
+        super().__init__(name, folder, plain, intakes, intakes, inside, config, named)
+        self.address, self.url = address, f"https://{address}"
+
+    def ready(self):
+        return self.all_up()

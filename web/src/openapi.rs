@@ -9,7 +9,7 @@ use utoipa::{
     Modify, OpenApi,
     openapi::{
         self, Content, ObjectBuilder, OpenApi as Document, Ref, Required, ResponseBuilder,
-        path::{ParameterBuilder, ParameterIn},
+        path::{Operation, ParameterBuilder, ParameterIn},
         schema::Type,
         security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
@@ -69,25 +69,62 @@ impl Modify for Completed {
             .parameter_in(ParameterIn::Path)
             .required(Required::True)
             .description(Some("The contest's slug"))
-            .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+            .schema(Some(
+                ObjectBuilder::new()
+                    .schema_type(Type::String)
+                    .pattern(Some("^[a-z0-9][a-z0-9-]{0,63}$")),
+            ))
             .build();
         for (path, item) in &mut document.paths.paths {
-            if path.contains("{contest}") {
+            let has_contest = path.contains("{contest}");
+            if has_contest {
                 item.parameters.get_or_insert_default().push(contest.clone().into());
             }
-            let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete];
-            for operation in operations.into_iter().flatten() {
-                operation.responses.responses.insert("default".into(), refused().into());
+            let changing = [&mut item.put, &mut item.post, &mut item.delete];
+            let operations = changing.map(|operation| (operation, true));
+            for (operation, changes) in operations.into_iter().chain([(&mut item.get, false)]) {
+                let Some(operation) = operation else { continue };
+                for (status, why) in refusals(operation, has_contest, changes) {
+                    let responses = &mut operation.responses.responses;
+                    responses.entry(status.into()).or_insert_with(|| refused(why).into());
+                }
             }
         }
     }
 }
 
-/// What any call may be answered with: without admission, over a limit, while the store is away.
-fn refused() -> openapi::Response {
+/// What a call of this kind may be refused with, whatever it does; what is its own it says itself.
+fn refusals(
+    operation: &Operation,
+    has_contest: bool,
+    changes: bool,
+) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let is_for_some = operation.security.as_ref().is_some_and(|kinds| !kinds.is_empty());
+    let has_body = operation.request_body.is_some();
+    let has_query = operation.parameters.iter().flatten().any(|parameter| {
+        matches!(parameter.parameter_in, ParameterIn::Query | ParameterIn::Header)
+    });
+    [
+        (has_body, "400", "Not readable"),
+        (is_for_some, "401", "Not admitted"),
+        (is_for_some || changes, "403", "Not from there, or over plain HTTP"),
+        (has_contest, "404", "No such contest"),
+        (has_body, "413", "Too large"),
+        (has_body, "415", "Wrong content type"),
+        (true, "421", "Not a host of this node"),
+        (has_body || has_query, "422", "Readable, but wrong"),
+        (true, "429", "Over a limit; Retry-After"),
+        (true, "503", "Overloaded, or the store is away; Retry-After"),
+    ]
+    .into_iter()
+    .filter_map(|(applies, status, why)| applies.then_some((status, why)))
+}
+
+/// A refusal: a problem that says why.
+fn refused(why: &str) -> openapi::Response {
     let content = Content::builder().schema(Some(Ref::from_schema_name("Problem"))).build();
     ResponseBuilder::new()
-        .description("Refused, with a problem that says why")
+        .description(why)
         .content("application/problem+json", content)
         .build()
 }
