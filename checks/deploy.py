@@ -235,7 +235,7 @@ def roles(service):
     return command[command.index("--roles") + 1].split(",")
 
 
-def balancer(findings, services):
+def balancer(findings, services, home):
     path = DEPLOY / "haproxy.cfg"
     if not path.exists():
         findings.left_out.append("haproxy.cfg (there is none)")
@@ -269,6 +269,12 @@ def balancer(findings, services):
             for name, value in given.items()
         }
         # -dW: a warning is a fault.
+        findings.lint([haproxy, "-dW", "-c", "-f", path], env={**os.environ, **here})
+        # In TCP mode: nobody is given it, so with an address for each name.
+        path = DEPLOY / "haproxy-tcp.cfg"
+        names = re.findall(r"\$\{(\w+)\}", path.read_text())
+        here = {name: f"127.0.0.1:{port}" for port, name in enumerate(sorted(set(names)), 1024)}
+        here["LANDSLIDE_SOCKET"] = str(home / "haproxy.sock")
         findings.lint([haproxy, "-dW", "-c", "-f", path], env={**os.environ, **here})
 
 
@@ -358,7 +364,7 @@ def check(options):
     with folder(keep_if_red=False) as home:
         version = container(findings, program, python)
         compose(findings, program, services, npm, home, version)
-        balancer(findings, services)
+        balancer(findings, services, home)
         units(findings, program, home)
         metrics(findings, program, home)
     for name in findings.left_out:

@@ -55,13 +55,17 @@ pub struct StoreOptions {
     /// The password for the store's cluster, better given by its environment variable
     #[arg(long, env = "LANDSLIDE_STORE_PASSWORD", value_name = "PASSWORD", hide_env_values = true)]
     store_password: Option<String>,
+    /// A file that holds that password, instead of it
+    #[arg(long, env = "LANDSLIDE_STORE_PASSWORD_FILE", value_name = "FILE")]
+    store_password_file: Option<PathBuf>,
 }
 
 impl StoreOptions {
     /// Reads the file, if one is named, and decides.
     pub fn address(self) -> Result<StoreAddress, SettingsError> {
-        let Self { config, data, store, store_password } = self;
-        let flags = Options { data, store, store_password, ..Options::default() };
+        let Self { config, data, store, store_password, store_password_file } = self;
+        let flags =
+            Options { data, store, store_password, store_password_file, ..Options::default() };
         let decided = flags.or(Options::from_file(config.as_deref())?);
         decided.store()
     }
@@ -86,6 +90,12 @@ macro_rules! options {
                 if self.data.is_some() || self.store.is_some() {
                     (other.data, other.store) = (None, None);
                 }
+                if self.admin_token.is_some() || self.admin_token_file.is_some() {
+                    (other.admin_token, other.admin_token_file) = (None, None);
+                }
+                if self.store_password.is_some() || self.store_password_file.is_some() {
+                    (other.store_password, other.store_password_file) = (None, None);
+                }
                 Self { $($name: self.$name.or(other.$name),)+ }
             }
         }
@@ -105,6 +115,8 @@ options! {
     store: StoreAddress, "LANDSLIDE_STORE", "STORE";
     /// The password for the store's cluster, better given by its environment variable
     store_password: String, "LANDSLIDE_STORE_PASSWORD", "PASSWORD";
+    /// A file that holds that password, instead of it
+    store_password_file: PathBuf, "LANDSLIDE_STORE_PASSWORD_FILE", "FILE";
     /// This node's name among all that share the store [default: made of host, address and port]
     node: NodeName, "LANDSLIDE_NODE", "NAME";
     /// Batches that a worker may have on their way to the store at once [default: 2 embedded, 16
@@ -115,6 +127,8 @@ options! {
     /// The administrator's token of at least 16 characters, better given by its environment
     /// variable than by this flag; without one nobody is an administrator
     admin_token: String, "LANDSLIDE_ADMIN_TOKEN", "TOKEN";
+    /// A file that holds that token, instead of it
+    admin_token_file: PathBuf, "LANDSLIDE_ADMIN_TOKEN_FILE", "FILE";
     /// Certificate chain in PEM; with it the node speaks HTTPS
     tls_certificate: PathBuf, "LANDSLIDE_TLS_CERTIFICATE", "FILE";
     /// The certificate's private key in PEM
@@ -233,8 +247,9 @@ impl Options {
                 return Err(SettingsError(text));
             }
         };
-        if let Some(password) = &self.store_password {
-            store.set_password(password.clone()).map_err(SettingsError)?;
+        let password = ("store_password", &self.store_password, &self.store_password_file);
+        if let Some(password) = secret(password)? {
+            store.set_password(password).map_err(SettingsError)?;
         }
         Ok(store)
     }
@@ -249,7 +264,8 @@ impl Options {
                 return Err(SettingsError(text.into()));
             }
         };
-        let token_chars = self.admin_token.as_ref().map(|token| token.trim().chars().count());
+        let admin_token = secret(("admin_token", &self.admin_token, &self.admin_token_file))?;
+        let token_chars = admin_token.as_ref().map(|token| token.trim().chars().count());
         if let Some(chars) = token_chars.filter(|chars| *chars < ADMIN_TOKEN_CHARS_MIN) {
             return Err(SettingsError(format!(
                 "the administrator's token has {chars} characters and needs at least \
@@ -272,7 +288,7 @@ impl Options {
             node: self.node.map(|name| name.0),
             commits_in_flight_max: self.commits_in_flight_max,
             roles: self.roles.map_or(Roles::ALL, |roles| roles.0),
-            admin_token: self.admin_token.map(|token| token.trim().to_owned()),
+            admin_token: admin_token.map(|token| token.trim().to_owned()),
             tls,
             public_url: self.public_url,
             card_font: self.card_font,
@@ -297,6 +313,26 @@ impl Options {
             }),
             log_format: self.log_format.unwrap_or(LogFormat::Text),
         })
+    }
+}
+
+/// A secret that is said, or lies in a file: its name, and the two. An end of line is not part of it.
+fn secret(
+    (name, said, file): (&str, &Option<String>, &Option<PathBuf>),
+) -> Result<Option<String>, SettingsError> {
+    match (said, file) {
+        (Some(_), Some(_)) => {
+            Err(SettingsError(format!("{name} and {name}_file both say it: give one")))
+        }
+        (None, Some(path)) => {
+            let wrong = |why: &dyn std::fmt::Display| {
+                SettingsError(format!("{name}_file, {}: {why}", path.display()))
+            };
+            let text = std::fs::read_to_string(path).map_err(|error| wrong(&error))?;
+            let secret = text.trim_end_matches(['\r', '\n']);
+            if secret.is_empty() { Err(wrong(&"it is empty")) } else { Ok(Some(secret.to_owned())) }
+        }
+        (said, None) => Ok(said.clone()),
     }
 }
 
@@ -340,6 +376,26 @@ mod tests {
         let file = "store = 'embedded:/file'\nadmin_token = 'sixteen letters!'";
         let folder = options("data = '/flag'").or(options(file)).decide().unwrap().store;
         assert_eq!(folder.to_string(), "embedded:/flag");
+    }
+
+    #[test]
+    fn a_secret_may_lie_in_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        let with = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            options(&format!("admin_token_file = '{}'", path.display())).decide()
+        };
+        let token = with("a token of a file\n").unwrap().admin_token;
+        assert_eq!(token.as_deref(), Some("a token of a file"));
+        assert!(with("").is_err() && with("\n").is_err() && with("too short\n").is_err());
+        // Whoever says it in one way has said it, whatever a later source says in the other.
+        std::fs::write(&path, "a token of a file\n").unwrap();
+        let file = format!("admin_token_file = '{}'", path.display());
+        let said = options("admin_token = 'a token that is said'").or(options(&file));
+        assert_eq!(said.decide().unwrap().admin_token.as_deref(), Some("a token that is said"));
+        assert!(options(&format!("{file}\nadmin_token = 'sixteen letters!'")).decide().is_err());
+        assert!(options("store_password_file = '/nowhere'").decide().is_err());
     }
 
     #[test]

@@ -98,12 +98,11 @@ fn refusals(
     operation: &Operation,
     has_contest: bool,
     changes: bool,
-) -> impl Iterator<Item = (&'static str, &'static str)> {
+) -> impl Iterator<Item = (&'static str, &'static str)> + use<> {
     let is_for_some = operation.security.as_ref().is_some_and(|kinds| !kinds.is_empty());
     let has_body = operation.request_body.is_some();
-    let has_query = operation.parameters.iter().flatten().any(|parameter| {
-        matches!(parameter.parameter_in, ParameterIn::Query | ParameterIn::Header)
-    });
+    // The path's own is with the path.
+    let has_query = operation.parameters.iter().flatten().next().is_some();
     [
         (has_body, "400", "Not readable"),
         (is_for_some, "401", "Not admitted"),
@@ -123,10 +122,7 @@ fn refusals(
 /// A refusal: a problem that says why.
 fn refused(why: &str) -> openapi::Response {
     let content = Content::builder().schema(Some(Ref::from_schema_name("Problem"))).build();
-    ResponseBuilder::new()
-        .description(why)
-        .content("application/problem+json", content)
-        .build()
+    ResponseBuilder::new().description(why).content("application/problem+json", content).build()
 }
 
 /// The description as JSON.
