@@ -100,7 +100,7 @@ class Client:
             self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.replies = self.connection.makefile("rb")
         head = (
-            f"POST /v1/contests/{SLUG}/ballots HTTP/1.1\r\nHost: checks\r\n"
+            f"POST /v1/contests/{SLUG}/ballots HTTP/1.1\r\nHost: localhost\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         )
         self.sent += 1

@@ -97,7 +97,7 @@ test("access: a session is over when the token is another", async () => {
   try {
     const view = await page(it.browser, { allowed: [/status of 401|ERR_CONNECTION/] });
     await signIn(view.page, server);
-    server.env.LANDSLIDE_ADMIN_TOKEN = "another one";
+    server.env.LANDSLIDE_ADMIN_TOKEN = "another token for checks";
     await server.restart();
     await view.page.waitForSelector("#sign-in:not([hidden])");
     assert.ok(await view.page.isHidden("#content"));

@@ -74,6 +74,8 @@ export interface Options {
   locks?: Pick<LockManager, "request"> | null;
   /** By default `document.cookie`. */
   cookie?: string;
+  /** Whether the page came over TLS. By default as `location` says. */
+  isSecure?: boolean;
 }
 
 /** Quick tries; after them a ballot is sent every few minutes, or when asked to. */

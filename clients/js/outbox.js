@@ -47,6 +47,7 @@
  * @property {() => number} [random]
  * @property {Pick<LockManager, "request"> | null} [locks] null: the storage must do
  * @property {string} [cookie]
+ * @property {boolean} [isSecure] whether the page came over TLS
  */
 
 const BACKOFF_MILLIS_MIN = 500;
@@ -77,6 +78,7 @@ export class Outbox {
     this.random = options.random ?? Math.random;
     this.locks = options.locks === undefined ? globalThis.navigator?.locks ?? null : options.locks;
     this.cookie = options.cookie ?? globalThis.document?.cookie ?? "";
+    this.isSecure = options.isSecure ?? globalThis.location?.protocol === "https:";
     const storage = usable(options.storage);
     /** Whether what is cast outlives this page. */
     this.isKept = storage !== null;
@@ -268,8 +270,10 @@ export class Outbox {
     const key = "landslide.device";
     const kept = this.storage.getItem(key);
     if (kept && UUID_V4.test(kept)) return kept;
-    // A ballot by the plain form has left its device in the cookie.
-    const cookie = /(?:^|;\s*)device=([^;]*)/.exec(this.cookie)?.[1] ?? "";
+    // A ballot by the plain form has left its device in the cookie. Over TLS that has the name which no
+    // sibling domain can set.
+    const name = this.isSecure ? "__Host-device" : "device";
+    const cookie = new RegExp(`(?:^|;\\s*)${name}=([^;]*)`).exec(this.cookie)?.[1] ?? "";
     const device = UUID_V4.test(cookie) ? cookie : uuidV4();
     this.store(key, device);
     return device;

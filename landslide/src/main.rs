@@ -48,15 +48,16 @@ enum Command {
 const SERVE_EXAMPLES: &str = "\
 Examples:
   # everything in one process, on the loopback
-  LANDSLIDE_ADMIN_TOKEN=secret landslide serve --data votes
+  export LANDSLIDE_ADMIN_TOKEN=$(openssl rand -hex 24)
+  landslide serve --data votes
 
   # with TLS, for the world
-  LANDSLIDE_ADMIN_TOKEN=secret landslide serve --listen 0.0.0.0:443 \\
-      --tls-certificate chain.pem --tls-key key.pem
+  landslide serve --listen 0.0.0.0:443 --tls-certificate chain.pem --tls-key key.pem
 
   # a contest, from a file
-  curl -X PUT -H 'Authorization: Bearer secret' -H 'Content-Type: application/toml' \\
-      --data-binary @contest.toml http://127.0.0.1:8080/v1/admin/contests/tv-series
+  curl -X PUT -H \"Authorization: Bearer $LANDSLIDE_ADMIN_TOKEN\" \\
+      -H 'Content-Type: application/toml' --data-binary @contest.toml \\
+      http://127.0.0.1:8080/v1/admin/contests/tv-series
 
   # from a file of settings; flags and variables go before it
   landslide serve --config landslide.toml --listen 127.0.0.1:9000

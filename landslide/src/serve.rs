@@ -24,6 +24,9 @@ pub async fn run(options: ServeOptions) -> Result<ExitCode> {
     let running = Running::start(&settings).await?;
     let url = running.url();
     tracing::info!(url, store = %settings.store, "taking votes");
+    if let Some(url) = running.operator_url() {
+        tracing::info!(url, "operators' listener");
+    }
     announce(&url);
     notify(notify::READY);
     let failed = running.failed();

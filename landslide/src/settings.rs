@@ -21,6 +21,9 @@ pub(crate) use values::NODE_NAME_BYTES_MAX;
 use values::{AddressList, NetList, NodeName, RoleList};
 pub use values::{LogFormat, Span};
 
+/// Characters of the administrator's token, at least. Whoever draws 16 hexadecimal digits by chance has
+/// 64 bits; the limits on guessing see to the rest.
+const ADMIN_TOKEN_CHARS_MIN: usize = 16;
 /// A node that is told to end does so within 30 s: up to 5 s for the last commits, this, and up to 5 s
 /// for replies under way.
 const DRAIN_MAX: Duration = Duration::from_secs(15);
@@ -92,6 +95,10 @@ macro_rules! options {
 options! {
     /// Where to listen; port 0 takes a free one [default: 127.0.0.1:8080]
     listen: SocketAddr, "LANDSLIDE_LISTEN", "ADDR";
+    /// Where operators have a listener of their own, with health, metrics, console and the
+    /// administrators' calls, which the public's then does not have; it speaks TLS if that does
+    /// [default: none, all on one]
+    operator_listen: SocketAddr, "LANDSLIDE_OPERATOR_LISTEN", "ADDR";
     /// The folder of the embedded store, short for --store embedded:DIR [default: landslide-data]
     data: PathBuf, "LANDSLIDE_DATA", "DIR";
     /// Where ballots are kept: embedded:DIR, cql://host,host/keyspace or dynamodb://region/prefix
@@ -105,8 +112,8 @@ options! {
     commits_in_flight_max: usize, "LANDSLIDE_COMMITS_IN_FLIGHT_MAX", "N";
     /// What this node does: intake, tally, admin, separated by commas [default: all]
     roles: RoleList, "LANDSLIDE_ROLES", "ROLES";
-    /// The administrator's token, better given by its environment variable than by this flag;
-    /// without one nobody is an administrator
+    /// The administrator's token of at least 16 characters, better given by its environment
+    /// variable than by this flag; without one nobody is an administrator
     admin_token: String, "LANDSLIDE_ADMIN_TOKEN", "TOKEN";
     /// Certificate chain in PEM; with it the node speaks HTTPS
     tls_certificate: PathBuf, "LANDSLIDE_TLS_CERTIFICATE", "FILE";
@@ -121,6 +128,9 @@ options! {
     /// Networks whose X-Forwarded-For and X-Forwarded-Proto are believed, separated by commas
     /// [default: none]
     trusted_proxies: NetList, "LANDSLIDE_TRUSTED_PROXIES", "NETS";
+    /// Networks of balancers whose connections begin with a PROXY header (version 2 or 1), all of
+    /// them, before TLS; not on the operators' listener [default: none]
+    proxy_protocol: NetList, "LANDSLIDE_PROXY_PROTOCOL", "NETS";
     /// All addresses under which voters reach this service, such as
     /// https://vote.example,https://vote2.example: a page sends to the next when one does not answer
     /// [default: the page's own alone]
@@ -136,6 +146,9 @@ options! {
     threads: usize, "LANDSLIDE_THREADS", "N";
     /// Open connections; more wait in the kernel's backlog [default: 50000]
     connections_max: usize, "LANDSLIDE_CONNECTIONS_MAX", "N";
+    /// Open connections of one network (/24 of IPv4, /56 of IPv6); more are closed at once. Those of
+    /// trusted_proxies and of the loopback are not counted [default: a quarter of connections_max]
+    connections_per_network_max: usize, "LANDSLIDE_CONNECTIONS_PER_NETWORK_MAX", "N";
     /// Open streams of results; more get 503 and ask now and then instead [default: 20000]
     streams_max: usize, "LANDSLIDE_STREAMS_MAX", "N";
     /// Ballots that may wait for a commit; more get 503 at once [default: 50000]
@@ -157,6 +170,7 @@ options! {
 #[expect(missing_docs, reason = "the options above say what each means")]
 pub struct Settings {
     pub listen: SocketAddr,
+    pub operator_listen: Option<SocketAddr>,
     pub store: StoreAddress,
     pub node: Option<String>,
     pub commits_in_flight_max: Option<usize>,
@@ -166,12 +180,14 @@ pub struct Settings {
     pub public_url: Option<PublicUrl>,
     pub card_font: Option<PathBuf>,
     pub trusted_proxies: Vec<IpNet>,
+    pub proxy_protocol: Vec<IpNet>,
     pub vote_addresses: Vec<String>,
     pub ballots_per_second: u32,
     pub ballots_burst: u32,
     pub limit_loopback: bool,
     pub threads: usize,
     pub connections_max: usize,
+    pub connections_per_network_max: usize,
     pub streams_max: usize,
     pub queue_ballots_max: usize,
     pub tally_schedule: String,
@@ -233,8 +249,13 @@ impl Options {
                 return Err(SettingsError(text.into()));
             }
         };
-        if self.admin_token.as_ref().is_some_and(|token| token.trim().is_empty()) {
-            return Err(SettingsError("the administrator's token must not be empty".into()));
+        let token_chars = self.admin_token.as_ref().map(|token| token.trim().chars().count());
+        if let Some(chars) = token_chars.filter(|chars| *chars < ADMIN_TOKEN_CHARS_MIN) {
+            return Err(SettingsError(format!(
+                "the administrator's token has {chars} characters and needs at least \
+                 {ADMIN_TOKEN_CHARS_MIN}: a shorter one can be guessed; make one with \
+                 `openssl rand -hex 24`"
+            )));
         }
         let drain = self.drain.map_or(Duration::from_secs(1), |span| span.0);
         if drain > DRAIN_MAX {
@@ -242,9 +263,11 @@ impl Options {
             let text = format!("drain: {most}s at most, for a node ends within 30 s");
             return Err(SettingsError(text));
         }
+        let connections_max = self.connections_max.unwrap_or(50_000).max(1);
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Settings {
             listen: self.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))),
+            operator_listen: self.operator_listen,
             store,
             node: self.node.map(|name| name.0),
             commits_in_flight_max: self.commits_in_flight_max,
@@ -254,12 +277,17 @@ impl Options {
             public_url: self.public_url,
             card_font: self.card_font,
             trusted_proxies: self.trusted_proxies.map_or_else(Vec::new, |nets| nets.0),
+            proxy_protocol: self.proxy_protocol.map_or_else(Vec::new, |nets| nets.0),
             vote_addresses: self.vote_addresses.map_or_else(Vec::new, |list| list.0),
             ballots_per_second: self.ballots_per_second.unwrap_or(500),
             ballots_burst: self.ballots_burst.unwrap_or(5_000),
             limit_loopback: self.limit_loopback.unwrap_or(false),
             threads: self.threads.unwrap_or(processors - 1).clamp(1, 1_024),
-            connections_max: self.connections_max.unwrap_or(50_000).max(1),
+            connections_max,
+            connections_per_network_max: self
+                .connections_per_network_max
+                .unwrap_or(connections_max.div_ceil(4))
+                .max(1),
             streams_max: self.streams_max.unwrap_or(20_000),
             queue_ballots_max: self.queue_ballots_max.unwrap_or(QUEUE_BALLOTS_DEFAULT).max(1),
             tally_schedule: self.tally_schedule.unwrap_or_else(|| "*/2 * * * * *".into()),
@@ -278,7 +306,7 @@ impl Settings {
         let options = Options {
             listen: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
             data: Some(data),
-            admin_token: Some("test".into()),
+            admin_token: Some("a token for tests".into()),
             threads: Some(2),
             drain: Some(Span(Duration::ZERO)),
             ..Options::default()
@@ -309,7 +337,7 @@ mod tests {
 
     #[test]
     fn a_store_that_is_said_in_one_way_is_not_said_by_the_file_in_the_other() {
-        let file = "store = 'embedded:/file'\nadmin_token = 't'";
+        let file = "store = 'embedded:/file'\nadmin_token = 'sixteen letters!'";
         let folder = options("data = '/flag'").or(options(file)).decide().unwrap().store;
         assert_eq!(folder.to_string(), "embedded:/flag");
     }
@@ -334,7 +362,11 @@ mod tests {
         assert!(options("store_password = 'a'").decide().is_err());
         assert!(options("tls_key = 'k'").decide().is_err());
         assert!(options("drain = '16s'").decide().is_err());
-        assert!(options("admin_token = ' '").decide().is_err());
+        for short in [" ", "secret", "fifteen letters", " fifteen letters "] {
+            let decided = options(&format!("admin_token = '{short}'")).decide();
+            assert!(decided.unwrap_err().to_string().contains("at least 16"), "{short}");
+        }
+        assert!(options("admin_token = 'schlüssel مفتاح x'").decide().is_ok());
         let nets = options("trusted_proxies = '10.0.0.0/8, ::1'").decide().unwrap().trusted_proxies;
         assert_eq!(nets.len(), 2);
     }

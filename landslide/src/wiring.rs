@@ -11,7 +11,8 @@ use tally::{Schedule, TallyHandle, TallySettings};
 use tokio::net::TcpListener;
 
 use web::{
-    App, AppSettings, LimitSettings, Metrics, Planes, Server, ServerSettings, Tls, supervised,
+    App, AppSettings, Audience, Entrance, LimitSettings, Listening, Metrics, Planes, Server,
+    ServerSettings, Tls, supervised,
 };
 
 use crate::{
@@ -34,14 +35,19 @@ const START_PAUSE: Duration = Duration::from_millis(500);
 const FORGET: Duration = Duration::from_secs(60);
 /// Connections that wait in the kernel until they are accepted.
 const BACKLOG: u32 = 4_096;
+/// Open connections of operators: their browsers, collectors and balancers.
+const OPERATORS_CONNECTIONS_MAX: usize = 1_000;
 
 /// A running node.
 pub struct Running {
     /// Where it listens.
     pub address: SocketAddr,
+    /// Where it listens to operators, if they have a listener of their own.
+    pub operator_address: Option<SocketAddr>,
     app: Arc<App>,
     planes: Planes,
     server: Server,
+    operators: Option<Server>,
     tally: Option<TallyHandle>,
     store: OpenStore,
     drain: Duration,
@@ -54,9 +60,10 @@ impl Running {
         raise_file_limit();
         let schedule: Schedule = settings.tally_schedule.parse().context("tally_schedule")?;
         // The address first: whoever starts a second node by mistake hears of it at once.
-        let listener = listen(settings.listen)
-            .with_context(|| format!("cannot listen on {}", settings.listen))?;
+        let listener = listen(settings.listen)?;
         let address = listener.local_addr()?;
+        let operators = settings.operator_listen.map(listen).transpose()?;
+        let operator_address = operators.as_ref().map(TcpListener::local_addr).transpose()?;
         let tls = match &settings.tls {
             Some((certificate, key)) => Some(Tls::load(certificate.clone(), key.clone())?),
             None => None,
@@ -123,8 +130,6 @@ impl Running {
         } else {
             None
         };
-        let server_settings =
-            ServerSettings { threads: settings.threads, connections_max: settings.connections_max };
         if let Some(tls) = &tls {
             tokio::spawn(Arc::clone(tls).reload_on_change());
         }
@@ -133,13 +138,38 @@ impl Running {
             supervised("refresh", || refresh(&refreshed, &app_too)).await;
         });
         tokio::spawn(beat(Arc::clone(&planes.peers), Arc::clone(&app)));
-        let server = web::serve(&app, listener, tls, &server_settings)?;
-        Ok(Self { address, app, planes, server, tally, store, drain: settings.drain, is_secure })
+        let audience = if operators.is_some() { Audience::Public } else { Audience::Everybody };
+        let proxy_protocol = settings.proxy_protocol.clone();
+        let entrance = Entrance { audience, tls: tls.clone(), proxy_protocol };
+        let server =
+            web::serve(&app, Listening { listener, entrance }, &server_settings(settings))?;
+        let operators = operators.map(|listener| {
+            let (audience, proxy_protocol) = (Audience::Operators, Vec::new());
+            let entrance = Entrance { audience, tls, proxy_protocol };
+            web::serve(&app, Listening { listener, entrance }, &operators_server_settings())
+        });
+        Ok(Self {
+            address,
+            operator_address,
+            app,
+            planes,
+            server,
+            operators: operators.transpose()?,
+            tally,
+            store,
+            drain: settings.drain,
+            is_secure,
+        })
     }
 
     /// Where clients find it.
     pub fn url(&self) -> String {
         url(self.address, self.is_secure)
+    }
+
+    /// Where operators find it, if they have a listener of their own.
+    pub fn operator_url(&self) -> Option<String> {
+        self.operator_address.map(|address| url(address, self.is_secure))
     }
 
     /// The contests, for those in the same process.
@@ -163,6 +193,9 @@ impl Running {
         // Balancers see that it is not ready and go elsewhere; late comers are told to.
         tokio::time::sleep(self.drain).await;
         self.server.stop().await;
+        if let Some(operators) = self.operators {
+            operators.stop().await;
+        }
         if let Some(tally) = self.tally {
             tokio::task::spawn_blocking(move || tally.stop()).await?;
         }
@@ -241,6 +274,28 @@ fn app_settings(settings: &Settings, sharing: &Sharing, card_font: Option<Vec<u8
     }
 }
 
+/// How the public's listener serves, or the only one.
+fn server_settings(settings: &Settings) -> ServerSettings {
+    ServerSettings {
+        threads: settings.threads,
+        connections_max: settings.connections_max,
+        connections_per_network_max: settings.connections_per_network_max,
+        uncounted: settings.trusted_proxies.clone(),
+        count_loopback: settings.limit_loopback,
+    }
+}
+
+/// How the operators' listener serves: a thread and places of its own, whatever goes on at the other.
+fn operators_server_settings() -> ServerSettings {
+    ServerSettings {
+        threads: 1,
+        connections_max: OPERATORS_CONNECTIONS_MAX,
+        connections_per_network_max: OPERATORS_CONNECTIONS_MAX,
+        uncounted: Vec::new(),
+        count_loopback: false,
+    }
+}
+
 /// Tries again while the store cannot be reached: where many nodes start at the same moment, their
 /// first changes contend, and some are not answered in time.
 async fn patiently<T>(start: impl AsyncFn() -> Result<T>) -> Result<T> {
@@ -282,7 +337,11 @@ fn node_name(address: SocketAddr) -> String {
     name[from..].trim_start_matches(['.', '-']).to_owned()
 }
 
-fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+fn listen(address: SocketAddr) -> Result<TcpListener> {
+    try_listen(address).with_context(|| format!("cannot listen on {address}"))
+}
+
+fn try_listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     let socket = if address.is_ipv4() {
         tokio::net::TcpSocket::new_v4()?
     } else {
@@ -305,6 +364,9 @@ pub(crate) fn raise_file_limit() {
 fn warn_of(settings: &Settings, is_secure: bool) {
     if settings.admin_token.is_none() && settings.roles.admin {
         tracing::warn!("LANDSLIDE_ADMIN_TOKEN is not set: nobody is an administrator");
+    }
+    if settings.operator_listen.is_some_and(|address| !is_secure && !address.ip().is_loopback()) {
+        tracing::warn!("plain HTTP on the operators' listener: tokens can be overheard");
     }
     if !is_secure && !settings.listen.ip().is_loopback() && settings.trusted_proxies.is_empty() {
         tracing::warn!(

@@ -10,6 +10,7 @@ use std::{
 
 use ballot::{Counts, Entropy, NodeClock, Slug};
 use contests::{Contests, Difference, Peers};
+use hyper::{HeaderMap, Uri};
 use intake::Intake;
 use store::{ControlStore, StoreError, Version};
 
@@ -17,8 +18,14 @@ use store::{ControlStore, StoreError, Version};
 use crate::card::Cards;
 use crate::{
     counts_rows::CountsRows,
-    http::limits::{LimitSettings, Limits},
-    identity::administrators::Administrators,
+    http::{
+        client::Client,
+        limits::{LimitSettings, Limits},
+    },
+    identity::{
+        administrators::Administrators,
+        same_site::{self, Asker},
+    },
     metrics::Metrics,
     public_url::PublicUrl,
     streams::Streams,
@@ -50,6 +57,8 @@ pub struct App {
     pub(crate) roles: Roles,
     /// The service's addresses, as voters' pages may try them in turn.
     pub(crate) vote_addresses: Vec<String>,
+    /// All origins that the settings say are ours.
+    pub(crate) origins: Vec<String>,
     /// `None` where no token is set: then nobody is one.
     pub(crate) administrators: Option<Administrators>,
     /// No longer ready, though still answering: the balancer looks elsewhere first.
@@ -132,6 +141,8 @@ impl App {
             Arc::clone(&metrics),
             settings.streams_max,
         );
+        let mut origins = settings.vote_addresses.clone();
+        origins.extend(settings.public_url.as_ref().map(PublicUrl::to_string));
         Arc::new(Self {
             contests,
             control,
@@ -148,6 +159,7 @@ impl App {
             public_url: settings.public_url,
             roles: settings.roles,
             vote_addresses: settings.vote_addresses,
+            origins,
             administrators: settings.admin_token.map(|token| Administrators::new(&token)),
             leaving: AtomicBool::new(false),
         })
@@ -160,7 +172,20 @@ impl App {
 
     /// Forgets networks whose limits have long been full again.
     pub fn forget_idle_networks(&self) {
-        self.limits.forget_idle();
+        self.limits.forget_idle(self.clock.moment());
+    }
+
+    /// Which page made a browser ask.
+    pub(crate) fn asker(&self, client: Client, headers: &HeaderMap, uri: &Uri) -> Asker {
+        let is_secure = self.limits.is_secure(client, headers);
+        same_site::asker(headers, uri, is_secure, &self.origins)
+    }
+
+    /// Whether somebody asked a balancer over plain HTTP for a service that the public finds by https:
+    /// whoever listened in between could have changed what is sent.
+    pub(crate) fn is_over_plain_http(&self, client: Client, headers: &HeaderMap) -> bool {
+        self.public_url.as_ref().is_some_and(PublicUrl::is_secure)
+            && self.limits.proxies().asked_by_https(client, headers) == Some(false)
     }
 
     /// The contest's counts row, as the tally left it.

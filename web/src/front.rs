@@ -11,20 +11,22 @@ use bytes::Bytes;
 use hyper::{
     Method, Request, Response,
     body::{Frame, Incoming, SizeHint},
+    header::{HeaderValue, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS},
 };
-use tokio::net::TcpListener;
 use tower::ServiceExt;
 
 use crate::{
     api::ballots,
     app::App,
     http::{
-        client::Client,
+        client::{Audience, Client},
         connection::Answers,
         cors,
+        entrance::Listening,
+        hosts::Hosts,
+        idle::Followed,
         problem::{Problem, ProblemKind},
-        server::{Server, ServerSettings},
-        tls::Tls,
+        server::{Gauges, Server, ServerSettings},
     },
     metrics::Reason,
     routes,
@@ -33,18 +35,31 @@ use crate::{
     worker::Worker,
 };
 
-/// Serves a node: starts its workers, and accepting on the present runtime.
+/// For a year. Where we end TLS ourselves, browsers do not come by plain HTTP again.
+const HTTPS_ONLY: &str = "max-age=31536000";
+
+/// Serves a node on one of its listeners: starts its workers, and accepting on the present runtime.
 pub fn serve(
     app: &Arc<App>,
-    listener: TcpListener,
-    tls: Option<Arc<Tls>>,
+    listening: Listening,
     settings: &ServerSettings,
 ) -> std::io::Result<Server> {
+    let audience = listening.entrance.audience;
+    let address = listening.listener.local_addr()?;
+    let names = app.origins.iter().filter_map(|origin| origin.split_once("://"));
+    let hosts = Hosts::of(address.ip(), names.map(|(_, host)| host.to_ascii_lowercase()));
+    let hosts = Arc::new(hosts);
     let front = || {
         let worker = Worker::new(Arc::clone(app));
-        Front { router: routes::router(worker.clone()), worker }
+        let router = routes::router(worker.clone(), audience);
+        Front { router, worker, hosts: Arc::clone(&hosts) }
     };
-    Server::start(listener, tls, settings, &app.metrics.connections, front)
+    // Operators' own connections are not what they look at.
+    let gauges = match audience {
+        Audience::Operators => Gauges::default(),
+        Audience::Everybody | Audience::Public => app.metrics.connections.clone(),
+    };
+    Server::start(listening, settings, &gauges, front)
 }
 
 /// One worker's.
@@ -52,6 +67,7 @@ pub fn serve(
 struct Front {
     worker: Worker,
     router: Router,
+    hosts: Arc<Hosts>,
 }
 
 impl Answers for Front {
@@ -62,7 +78,55 @@ impl Answers for Front {
         tokio::spawn(async move { supervised("gatherer", || Arc::clone(&gatherer).run()).await });
     }
 
-    async fn answer(&self, client: Client, request: Request<Incoming>) -> Response<Reply> {
+    async fn answer(
+        &self,
+        client: Client,
+        request: Request<Followed<Incoming>>,
+    ) -> Response<Reply> {
+        let mut response = match self.check(client, &request) {
+            Ok(()) => self.answer_checked(client, request).await,
+            Err(problem) => {
+                self.count(problem.kind());
+                in_one_piece(&problem)
+            }
+        };
+        let headers = response.headers_mut();
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        if client.is_secure {
+            headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(HTTPS_ONLY));
+        }
+        response
+    }
+
+    fn end(&self) {
+        self.worker.app.streams.end();
+    }
+}
+
+impl Front {
+    /// What is refused whatever it asks for: another host, and a change over plain HTTP.
+    fn check(&self, client: Client, request: &Request<Followed<Incoming>>) -> Result<(), Problem> {
+        let (app, headers) = (&self.worker.app, request.headers());
+        // A proxy asks for the host that it was asked for, or for whatever it is told to.
+        if !client.is_behind_proxy && !app.limits.proxies().trust(client.peer) {
+            self.hosts.check(headers, request.uri())?;
+        }
+        // Whoever posts a form is told by a page.
+        if is_change(request.method())
+            && app.is_over_plain_http(client, headers)
+            && !request.uri().path().starts_with("/c/")
+        {
+            let detail = "This service takes changes by https alone.";
+            return Err(Problem::new(ProblemKind::PlainHttp, detail));
+        }
+        Ok(())
+    }
+
+    async fn answer_checked(
+        &self,
+        client: Client,
+        request: Request<Followed<Incoming>>,
+    ) -> Response<Reply> {
         let app = &self.worker.app;
         if request.method() == Method::POST
             && app.roles.intake
@@ -97,15 +161,13 @@ impl Answers for Front {
         response.map(Reply::Routed)
     }
 
-    fn end(&self) {
-        self.worker.app.streams.end();
-    }
-}
-
-impl Front {
     fn count(&self, kind: ProblemKind) {
         self.worker.app.metrics.refused.get_or_create(&Reason { reason: kind.name() }).inc();
     }
+}
+
+fn is_change(method: &Method) -> bool {
+    !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
 fn in_one_piece(problem: &Problem) -> Response<Reply> {

@@ -5,6 +5,8 @@
 
 mod http;
 pub use http::{
+    client::Audience,
+    entrance::{Entrance, Listening},
     limits::LimitSettings,
     server::{Server, ServerSettings},
     tls::{Tls, TlsError},

@@ -16,6 +16,8 @@ use prometheus_client::{
 };
 use store::StoreError;
 
+use crate::http::server::Gauges;
+
 /// The metrics of a node.
 #[derive(Debug)]
 pub struct Metrics {
@@ -25,7 +27,7 @@ pub struct Metrics {
     pub(crate) ready: Gauge,
     pub(crate) clock_strays: Gauge,
     pub(crate) nodes_alive: Gauge,
-    pub(crate) connections: Gauge,
+    pub(crate) connections: Gauges,
     pub(crate) streams: Gauge,
     pub(crate) results_encoded: Counter,
     pub(crate) waiting_ballots: Gauge,
@@ -69,7 +71,7 @@ impl Metrics {
             ready: Gauge::default(),
             clock_strays: Gauge::default(),
             nodes_alive: Gauge::default(),
-            connections: Gauge::default(),
+            connections: Gauges::default(),
             streams: Gauge::default(),
             results_encoded: Counter::default(),
             waiting_ballots: Gauge::default(),
@@ -114,7 +116,12 @@ impl Metrics {
             "Nodes on this store that this one hears of, itself included",
             self.nodes_alive.clone(),
         );
-        registry.register("connections", "Open connections", self.connections.clone());
+        registry.register("connections", "Open connections", self.connections.open.clone());
+        registry.register(
+            "connections_refused",
+            "Connections closed at once, because their network had too many",
+            self.connections.refused.clone(),
+        );
         registry.register("streams", "Open streams of results", self.streams.clone());
         registry.register(
             "results_encoded",

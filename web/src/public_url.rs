@@ -32,6 +32,11 @@ impl PublicUrl {
         Some(Self { origin, authority_at: scheme.len() })
     }
 
+    /// Whether the public finds it by https.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.origin.starts_with("https:")
+    }
+
     /// The host, with its port where that is not the scheme's own.
     pub(crate) fn authority(&self) -> &str {
         &self.origin[self.authority_at..]

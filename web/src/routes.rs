@@ -4,16 +4,19 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    body::Body,
     extract::State,
     routing::{get, post},
 };
-use hyper::Request;
+use hyper::http::request::Parts;
 
 use crate::{
     api::{ballots, contests, exports, gateway, operator, public, sessions, standing},
     app::App,
-    http::problem::{Problem, ProblemKind},
+    http::{
+        client::Audience,
+        problem::{Problem, ProblemKind},
+    },
+    identity::admitted::admit,
     openapi,
     visits::{console, files, images, posted_form, results, voting},
     worker::Worker,
@@ -25,13 +28,14 @@ pub(crate) fn contest_of_ballots(path: &str) -> Option<&str> {
     (!slug.contains(['/', '%'])).then_some(slug)
 }
 
-/// All routes of a worker.
-pub(crate) fn router(worker: Worker) -> Router {
+/// All routes of a worker, for a listener's audience. Where operators have a listener of their own, the
+/// public's has none of what is theirs, but what a balancer asks; theirs has everything.
+pub(crate) fn router(worker: Worker, audience: Audience) -> Router {
     let roles = worker.app.roles;
+    let is_for_operators = audience != Audience::Public;
     let mut router = Router::new()
         .route("/healthz", get(operator::healthz))
         .route("/readyz", get(operator::readyz))
-        .route("/metrics", get(operator::metrics))
         .route("/openapi.json", get(openapi::document))
         .route("/", get(voting::contests))
         .route("/docs", get(files::docs))
@@ -62,7 +66,10 @@ pub(crate) fn router(worker: Worker) -> Router {
             )
             .route("/v1/contests/{contest}/batches", post(gateway::record_batch));
     }
-    if roles.admin {
+    if is_for_operators {
+        router = router.route("/metrics", get(operator::metrics));
+    }
+    if roles.admin && is_for_operators {
         router = router
             .route("/admin", get(console::contests_page))
             .route("/admin/new", get(console::edit_page))
@@ -97,7 +104,12 @@ pub(crate) fn router(worker: Worker) -> Router {
             .route("/v1/admin/contests/{contest}/series.csv", get(exports::series_csv))
             .route("/v1/admin/contests/{contest}/channels", post(contests::new_channel));
     }
-    router.fallback(not_found).method_not_allowed_fallback(method_not_allowed).with_state(worker)
+    let fallbacks = if roles.admin && is_for_operators {
+        router.fallback(admitted_not_found).method_not_allowed_fallback(admitted_not_allowed)
+    } else {
+        router.fallback(not_found).method_not_allowed_fallback(method_not_allowed)
+    };
+    fallbacks.with_state(worker)
 }
 
 async fn not_found() -> Problem {
@@ -105,13 +117,35 @@ async fn not_found() -> Problem {
 }
 
 /// The router adds `Allow`. A contest that does not exist comes first.
-async fn method_not_allowed(State(app): State<Arc<App>>, request: Request<Body>) -> Problem {
-    let path = request.uri().path();
+async fn method_not_allowed(State(app): State<Arc<App>>, request: Parts) -> Problem {
+    let path = request.uri.path();
     let rest = path.strip_prefix("/v1/contests/").or(path.strip_prefix("/v1/admin/contests/"));
     let slug = rest.and_then(|rest| rest.split('/').next());
     if slug.is_some_and(|slug| !app.contests.is_known(slug)) {
         return Problem::no_such_contest();
     }
-    let detail = format!("{} is not for this path; see Allow.", request.method());
+    let detail = format!("{} is not for this path; see Allow.", request.method);
     Problem::new(ProblemKind::MethodNotAllowed, detail)
+}
+
+/// Among the administrators' calls nobody else learns what there is and what not.
+fn check_admitted(app: &App, request: &Parts) -> Result<(), Problem> {
+    let is_administrators = request.uri.path().starts_with("/v1/admin");
+    if is_administrators { admit(app, request).map(|_| ()) } else { Ok(()) }
+}
+
+async fn admitted_not_found(
+    State(app): State<Arc<App>>,
+    request: Parts,
+) -> Result<Problem, Problem> {
+    check_admitted(&app, &request)?;
+    Ok(not_found().await)
+}
+
+async fn admitted_not_allowed(
+    State(app): State<Arc<App>>,
+    request: Parts,
+) -> Result<Problem, Problem> {
+    check_admitted(&app, &request)?;
+    Ok(method_not_allowed(State(app), request).await)
 }

@@ -12,7 +12,7 @@ const KEY = "landslide.outbox.tv";
 /** A browser whose server answers as told, one answer a request. */
 function browser(...answers) {
   const stored = new Map();
-  const made = { sent: [], waits: [], stored, now: NOW, cookie: "", addresses: undefined, locks: null, onWait() {} };
+  const made = { sent: [], waits: [], stored, now: NOW, cookie: "", isSecure: false, addresses: undefined, locks: null, onWait() {} };
   made.storage = { getItem: (key) => stored.get(key) ?? null, setItem: (key, value) => void stored.set(key, value) };
   made.open = (more = {}) => new Outbox("tv", {
     ...more,
@@ -32,6 +32,7 @@ function browser(...answers) {
     now: () => made.now,
     random: () => 0.5,
     cookie: made.cookie,
+    isSecure: made.isSecure,
     addresses: made.addresses,
     locks: made.locks,
   });
@@ -215,6 +216,14 @@ test("the device is one for all contests, and the one of the cookie if there is 
   assert.equal(at.open().device(), device);
   at.cookie = "";
   assert.equal(at.open().device(), device);
+  // Over TLS the plain name is one that a sibling domain may have set.
+  const other = "22222222-2222-4333-8444-555555555555";
+  const secure = browser();
+  [secure.isSecure, secure.cookie] = [true, `device=${other}; __Host-device=${device}`];
+  assert.equal(secure.open().device(), device);
+  const set = browser();
+  [set.isSecure, set.cookie] = [true, `device=${other}`];
+  assert.notEqual(set.open().device(), other);
   const bad = browser();
   bad.cookie = "device=<script>";
   assert.match(bad.open().device(), /^[0-9a-f]{8}-/);

@@ -34,7 +34,7 @@ impl Request {
             address: address.into(),
             method: method.into(),
             path: path.into(),
-            host: "test".into(),
+            host: address.into(),
             headers: Vec::new(),
             body: Vec::new(),
         }

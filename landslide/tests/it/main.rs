@@ -12,8 +12,10 @@ mod http {
     mod ballots;
     mod clients;
     mod exports;
+    mod forms;
     mod gateways;
     mod hidden;
+    mod hosts;
     mod life;
     mod pages;
     mod public;
@@ -28,5 +30,6 @@ mod run {
     mod command_line;
     mod crash;
     mod faults;
+    mod listeners;
     mod shutdown;
 }

@@ -69,7 +69,7 @@ where
     let bytes = body::read(request_body, limits::BALLOT_BODY_BYTES_MAX).await?;
     let mut submission = Submission::from_json(&bytes)?;
     if submission.device.is_none() {
-        submission.device = device_of_cookie(headers);
+        submission.device = device_of_cookie(headers, worker.app.limits.is_secure(client, headers));
     }
     let recorded = record(worker, slug, &submission, headers, client).await?;
     Ok(recorded.into_json(worker.app.limits.is_secure(client, headers)))

@@ -90,7 +90,7 @@ fn admit<'a>(
     let channel = bearer(headers).and_then(|key| live.channel_of_key(key));
     channel.map_or_else(
         || {
-            worker.app.limits.check_refused_login(client, headers)?;
+            worker.app.limits.check_refused_login(client, headers, worker.app.clock.moment())?;
             let detail = "A channel key of this contest is needed: Authorization: Bearer <key>.";
             Err(Problem::new(ProblemKind::Unauthorized, detail))
         },

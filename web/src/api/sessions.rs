@@ -21,10 +21,10 @@ use crate::{
     identity::{
         administrators::{SESSION_SECONDS, Session},
         admitted::{
-            COOKIE_PLAIN, COOKIE_SECURE, NO_TOKEN, count_refused, is_secure, session_of,
+            COOKIE_PLAIN, COOKIE_SECURE, NO_TOKEN, asker, is_secure, look_at_token, session_of,
             unauthorized,
         },
-        same_site::{check_intended, check_origin},
+        same_site::{check_console, check_intended},
     },
     shapes::{
         problem::ProblemBody,
@@ -44,7 +44,7 @@ const NAME_CHARS_MAX: usize = 64;
             content_type = "application/problem+json"),
         (status = 403, description = "Sent by another site's page", body = ProblemBody,
             content_type = "application/problem+json"),
-        (status = 429, description = "Too many attempts from one network", body = ProblemBody,
+        (status = 429, description = "Too many attempts from one address", body = ProblemBody,
             content_type = "application/problem+json"),
     )
 )]
@@ -53,7 +53,7 @@ pub(crate) async fn sign_in(
     request: Request<Body>,
 ) -> Result<Response, Problem> {
     let (parts, request_body) = request.into_parts();
-    check_origin(&parts.headers, &parts.uri)?;
+    check_console(asker(&app, &parts))?;
     body::check_content_type(&parts.headers, &["application/json"])?;
     let bytes = body::read(request_body, limits::BALLOT_BODY_BYTES_MAX).await?;
     let wanted: SignIn = members(&bytes)?;
@@ -67,10 +67,8 @@ pub(crate) async fn sign_in(
     let Some(administrators) = &app.administrators else {
         return Err(unauthorized(NO_TOKEN));
     };
-    // Every attempt counts, and before it is looked at: over the limit, a right guess is not told
-    // from a wrong one.
-    count_refused(&app, &parts)?;
-    if !administrators.is_token(wanted.token.trim()) {
+    // Over the limit, a right guess is not told from a wrong one.
+    if !look_at_token(&app, &parts, || administrators.is_token(wanted.token.trim()))? {
         tracing::warn!("a sign-in with a wrong token was refused");
         return Err(unauthorized("This is not the administrator's token."));
     }
@@ -107,7 +105,7 @@ pub(crate) async fn sign_out(
 ) -> Result<Response, Problem> {
     let administrators = app.administrators.as_ref();
     if let Some(Ok(Some(session))) = administrators.map(|known| session_of(&app, known, &parts)) {
-        check_intended(&session, &parts)?;
+        check_intended(&session, &parts, asker(&app, &parts))?;
     }
     let mut response = json(&body_of(None));
     set_cookie(&mut response, "", 0, is_secure(&app, &parts));

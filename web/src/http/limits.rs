@@ -1,22 +1,18 @@
-//! How much may come from one network, and which proxies say truly which one it is.
+//! How much may come from one network.
 
-use std::{
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    num::NonZeroU32,
-};
+use std::{net::IpAddr, num::NonZeroU32};
 
+use ballot::Moment;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use hyper::HeaderMap;
 use ipnet::IpNet;
 
-use super::client::Client;
-
-/// IPv4 addresses are limited one by one in groups of 256 neighbours: a /24 is one network.
-const PREFIX_V4_BITS: u8 = 24;
-/// One subscriber usually gets a /56 of IPv6.
-const PREFIX_V6_BITS: u8 = 56;
-/// Wrong tokens and keys a second from one prefix; the burst is ten seconds of it.
-const REFUSED_LOGINS_PER_SECOND: u32 = 1;
+use super::{
+    attempts::{Attempts, TooMany},
+    client::Client,
+    network::Prefix,
+    proxies::{Proxies, is_from_this_machine},
+};
 
 /// How much one network may ask for.
 #[derive(Clone, Debug)]
@@ -43,9 +39,10 @@ pub(crate) enum LimitReached {
 /// The limits of a node.
 #[derive(Debug)]
 pub(crate) struct Limits {
-    settings: LimitSettings,
+    proxies: Proxies,
+    limit_loopback: bool,
     ballots: DefaultKeyedRateLimiter<IpAddr>,
-    refused_logins: DefaultKeyedRateLimiter<IpAddr>,
+    attempts: Attempts,
 }
 
 impl Limits {
@@ -53,12 +50,11 @@ impl Limits {
         let at_least_one = |n: u32| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
         let ballots = Quota::per_second(at_least_one(settings.ballots_per_second))
             .allow_burst(at_least_one(settings.ballots_burst));
-        let logins = Quota::per_second(at_least_one(REFUSED_LOGINS_PER_SECOND))
-            .allow_burst(at_least_one(10 * REFUSED_LOGINS_PER_SECOND));
         Self {
-            settings,
+            proxies: Proxies::of(settings.trusted_proxies),
+            limit_loopback: settings.limit_loopback,
             ballots: RateLimiter::keyed(ballots),
-            refused_logins: RateLimiter::keyed(logins),
+            attempts: Attempts::default(),
         }
     }
 
@@ -68,110 +64,62 @@ impl Limits {
         client: Client,
         headers: &HeaderMap,
     ) -> Result<(), LimitReached> {
-        let Some(prefix) = self.prefix(client, headers) else { return Ok(()) };
-        self.ballots.check_key(&prefix).map_err(|_| LimitReached::Ballots)
+        let Some(address) = self.limited(client, headers) else { return Ok(()) };
+        let network = Prefix::NETWORK.of(address);
+        self.ballots.check_key(&network).map_err(|_| LimitReached::Ballots)
     }
 
-    /// Counts one wrong token or key against its network.
+    /// Whether a token or key is right, unless too many wrong ones came from there; a wrong one counts.
+    pub(crate) fn look_at_token(
+        &self,
+        client: Client,
+        headers: &HeaderMap,
+        now: Moment,
+        is_right: impl FnOnce() -> bool,
+    ) -> Result<bool, LimitReached> {
+        let Some(address) = self.limited(client, headers) else { return Ok(is_right()) };
+        let looked = self.attempts.look(address, now, is_right);
+        looked.map_err(|TooMany| LimitReached::RefusedLogins)
+    }
+
+    /// Counts one wrong token or key against whoever sent it.
     pub(crate) fn check_refused_login(
         &self,
         client: Client,
         headers: &HeaderMap,
+        now: Moment,
     ) -> Result<(), LimitReached> {
-        let Some(prefix) = self.prefix(client, headers) else { return Ok(()) };
-        self.refused_logins.check_key(&prefix).map_err(|_| LimitReached::RefusedLogins)
+        self.look_at_token(client, headers, now, || false).map(|_| ())
     }
 
     /// Whether the voter's own connection is encrypted: as a trusted proxy says, else as ours is.
     pub(crate) fn is_secure(&self, client: Client, headers: &HeaderMap) -> bool {
-        // The last one was written by the proxy next to us.
-        let line = headers.get_all("x-forwarded-proto").iter().next_back();
-        let line = line.and_then(|line| line.to_str().ok()).filter(|_| self.trusts(client.peer));
-        let scheme = line.and_then(|line| line.rsplit(',').next());
-        scheme.map_or(client.is_secure, |scheme| scheme.trim().eq_ignore_ascii_case("https"))
+        self.proxies.is_secure(client, headers)
     }
 
-    /// Whether the request comes from a private network and straight, not from somewhere behind a
-    /// proxy: from the operator's own machines, as far as an address tells.
-    pub(crate) fn is_near(&self, client: Client, headers: &HeaderMap) -> bool {
-        let peer = client.peer.to_canonical();
-        let forwarded = ["x-forwarded-for", "forwarded", "x-real-ip", "via"];
-        if !self.trusts(peer) && forwarded.iter().any(|name| headers.contains_key(*name)) {
-            return false;
-        }
-        match self.address(peer, headers) {
-            IpAddr::V4(v4) => v4.is_loopback() || v4.is_private() || v4.is_link_local(),
-            IpAddr::V6(v6) => {
-                v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local()
-            }
-        }
-    }
-
-    /// Whether what this peer forwards is believed.
-    pub(crate) fn trusts(&self, peer: IpAddr) -> bool {
-        let peer = peer.to_canonical();
-        self.settings.trusted_proxies.iter().any(|net| net.contains(&peer))
+    /// Which proxies are believed.
+    pub(crate) fn proxies(&self) -> &Proxies {
+        &self.proxies
     }
 
     /// Forgets networks that have not been seen for a while.
-    pub(crate) fn forget_idle(&self) {
+    pub(crate) fn forget_idle(&self, now: Moment) {
         self.ballots.retain_recent();
-        self.refused_logins.retain_recent();
+        self.attempts.forget_idle(now);
     }
 
-    /// The network that a request counts against; `None` if it is exempt.
-    fn prefix(&self, client: Client, headers: &HeaderMap) -> Option<IpAddr> {
-        let address = self.address(client.peer, headers);
-        // On a socket for both families IPv4's loopback comes as ::ffff:127.0.0.1.
-        let is_direct = address == client.peer.to_canonical();
-        if is_direct && address.is_loopback() && !self.settings.limit_loopback {
-            return None;
-        }
-        Some(prefix(address))
-    }
-
-    /// The voter's address: behind trusted proxies the last one in `X-Forwarded-For` that is not
-    /// a trusted proxy itself. What stands before it could be made up by the voter.
-    fn address(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
-        let peer = peer.to_canonical();
-        if !self.trusts(peer) {
-            return peer;
-        }
-        let mut address = peer;
-        let lines: Vec<_> = headers.get_all("x-forwarded-for").iter().collect();
-        let hops = lines.iter().rev().filter_map(|line| line.to_str().ok());
-        for hop in hops.flat_map(|line| line.rsplit(',')) {
-            let Some(hop) = hop_address(hop.trim()) else { break };
-            address = hop.to_canonical();
-            if !self.trusts(address) {
-                break;
-            }
-        }
-        address
-    }
-}
-
-/// One hop of `X-Forwarded-For`. Some proxies write the port too, and IPv6 in brackets.
-fn hop_address(hop: &str) -> Option<IpAddr> {
-    let with_port = || hop.parse().ok().map(|address: SocketAddr| address.ip());
-    let in_brackets = || hop.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
-    hop.parse().ok().or_else(with_port).or_else(in_brackets)
-}
-
-fn prefix(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(v4) => {
-            IpAddr::V4(Ipv4Addr::from_bits(v4.to_bits() & (u32::MAX << (32 - PREFIX_V4_BITS))))
-        }
-        IpAddr::V6(v6) => {
-            IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << (128 - PREFIX_V6_BITS))))
-        }
+    /// The address that a request counts against; `None` if it is exempt.
+    fn limited(&self, client: Client, headers: &HeaderMap) -> Option<IpAddr> {
+        let is_exempt = !self.limit_loopback && is_from_this_machine(client, headers);
+        (!is_exempt).then(|| self.proxies.address(client, headers))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const NOW: Moment = Moment::from_micros(1);
 
     fn limits(trusted: &[&str]) -> Limits {
         Limits::new(LimitSettings {
@@ -182,76 +130,14 @@ mod tests {
         })
     }
 
-    fn address(limits: &Limits, peer: &str, forwarded: &[&'static str]) -> String {
-        let mut headers = HeaderMap::new();
-        for line in forwarded {
-            headers.append("x-forwarded-for", line.parse().unwrap());
-        }
-        limits.address(peer.parse().unwrap(), &headers).to_string()
-    }
-
-    #[test]
-    fn only_trusted_proxies_are_believed() {
-        let limits = limits(&["10.0.0.0/8", "127.0.0.1/32"]);
-        assert_eq!(address(&limits, "9.9.9.9", &["1.1.1.1"]), "9.9.9.9");
-        assert_eq!(address(&limits, "10.0.0.1", &["1.1.1.1"]), "1.1.1.1");
-        assert_eq!(address(&limits, "10.0.0.1", &["6.6.6.6, 1.1.1.1, 10.0.0.2"]), "1.1.1.1");
-        assert_eq!(address(&limits, "10.0.0.1", &["6.6.6.6", "1.1.1.1"]), "1.1.1.1");
-        assert_eq!(address(&limits, "10.0.0.1", &["6.6.6.6, junk, 10.0.0.2"]), "10.0.0.2");
-        assert_eq!(address(&limits, "10.0.0.1", &["6.6.6.6, 1.1.1.1:443"]), "1.1.1.1");
-        assert_eq!(address(&limits, "10.0.0.1", &["[2001:db8::1]:443"]), "2001:db8::1");
-        assert_eq!(address(&limits, "10.0.0.1", &["[2001:db8::1]"]), "2001:db8::1");
-        assert_eq!(address(&limits, "10.0.0.1", &[]), "10.0.0.1");
-        assert_eq!(address(&limits, "::ffff:10.0.0.1", &["2001:db8::1"]), "2001:db8::1");
-    }
-
-    #[test]
-    fn only_a_trusted_proxy_says_that_a_connection_is_secure() {
-        let limits = limits(&["10.0.0.0/8"]);
-        let secure = |peer: &str, is_secure: bool, forwarded: &[&'static str]| {
-            let mut headers = HeaderMap::new();
-            for value in forwarded {
-                headers.append("x-forwarded-proto", value.parse().unwrap());
-            }
-            limits.is_secure(Client { peer: peer.parse().unwrap(), is_secure }, &headers)
-        };
-        assert!(secure("1.2.3.4", true, &[]) && secure("1.2.3.4", true, &["http"]));
-        assert!(!secure("1.2.3.4", false, &["https"]));
-        assert!(
-            secure("10.0.0.1", false, &["HTTPS"]) && secure("::ffff:10.0.0.1", false, &["https"])
-        );
-        assert!(secure("10.0.0.1", false, &["http", "http, https"]));
-        assert!(!secure("10.0.0.1", false, &["https, http"]) && !secure("10.0.0.1", false, &[]));
-        // Encrypted from the proxy to us says nothing of the way to the proxy.
-        assert!(!secure("10.0.0.1", true, &["http"]) && secure("10.0.0.1", true, &[]));
-    }
-
-    #[test]
-    fn only_who_comes_straight_from_a_private_network_is_near() {
-        let limits = limits(&["10.0.0.1/32"]);
-        let near = |peer: &str, forwarded: Option<&str>| {
-            let client = Client { peer: peer.parse().unwrap(), is_secure: false };
-            let mut headers = HeaderMap::new();
-            if let Some(value) = forwarded {
-                headers.insert("x-forwarded-for", value.parse().unwrap());
-            }
-            limits.is_near(client, &headers)
-        };
-        for peer in ["127.0.0.1", "192.168.1.9", "10.0.0.1", "::1", "fd00::1", "::ffff:10.2.3.4"] {
-            assert!(near(peer, None), "{peer}");
-        }
-        for peer in ["203.0.113.1", "2001:db8::1", "::ffff:203.0.113.1"] {
-            assert!(!near(peer, None), "{peer}");
-        }
-        assert!(!near("10.0.0.1", Some("203.0.113.1")), "a voter behind the balancer");
-        assert!(near("10.0.0.1", Some("192.168.1.9")));
-        assert!(!near("10.0.0.2", Some("192.168.1.9")), "a proxy that nobody has vouched for");
+    fn forwarded(address: &'static str) -> HeaderMap {
+        HeaderMap::from_iter([("x-forwarded-for".parse().unwrap(), address.parse().unwrap())])
     }
 
     #[test]
     fn networks_are_limited_and_direct_loopback_is_not() {
         let limits = limits(&["127.0.0.1/32"]);
-        let client = |peer: &str| Client { peer: peer.parse().unwrap(), is_secure: false };
+        let client = |peer: &str| Client::direct(peer, false);
         let none = HeaderMap::new();
         for peer in ["127.0.0.1", "::1", "::ffff:127.0.0.1"] {
             for _ in 0..9 {
@@ -263,8 +149,20 @@ mod tests {
         }
         assert!(limits.check_ballot(client("1.2.3.6"), &none).is_err());
         limits.check_ballot(client("1.2.4.6"), &none).unwrap();
-        let mut forwarded = HeaderMap::new();
-        forwarded.insert("x-forwarded-for", "1.2.3.7".parse().unwrap());
-        assert!(limits.check_ballot(client("127.0.0.1"), &forwarded).is_err());
+        assert!(limits.check_ballot(client("127.0.0.1"), &forwarded("1.2.3.7")).is_err());
+    }
+
+    #[test]
+    fn behind_a_proxy_that_nobody_has_named_the_loopback_is_limited() {
+        let limits = limits(&[]);
+        let proxy = Client::direct("127.0.0.1", false);
+        let taken = (0..9).filter(|_| limits.check_ballot(proxy, &forwarded("1.2.3.4")).is_ok());
+        assert_eq!(taken.count(), 2);
+        let looks = |headers: &HeaderMap| {
+            (0..30).filter(|_| limits.check_refused_login(proxy, headers, NOW).is_ok()).count()
+        };
+        assert_eq!(looks(&forwarded("1.2.3.4")), 10);
+        assert_eq!(looks(&forwarded("1.2.3.5")), 0, "what it says is not believed");
+        assert_eq!(looks(&HeaderMap::new()), 30, "the machine itself");
     }
 }

@@ -4,11 +4,29 @@ pub(crate) mod server;
 
 pub(crate) mod connection;
 
+pub(crate) mod entrance;
+
 pub(crate) mod tls;
+
+pub(crate) mod proxy_header;
+
+pub(crate) mod places;
+
+pub(crate) mod idle;
+
+pub(crate) mod fair;
 
 pub(crate) mod client;
 
+pub(crate) mod network;
+
+pub(crate) mod proxies;
+
+pub(crate) mod hosts;
+
 pub(crate) mod limits;
+
+pub(crate) mod attempts;
 
 pub(crate) mod in_path;
 

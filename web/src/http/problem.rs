@@ -38,6 +38,8 @@ pub(crate) enum ProblemKind {
     InvalidDefinition,
     Unauthorized,
     CrossSite,
+    PlainHttp,
+    Misdirected,
     ResultsHidden,
     NotOpen,
     NotFinal,
@@ -89,7 +91,9 @@ impl ProblemKind {
                 ("invalid-definition", S::UNPROCESSABLE_ENTITY, "Invalid definition")
             }
             Self::Unauthorized => ("unauthorized", S::UNAUTHORIZED, "Not admitted"),
-            Self::CrossSite => ("cross-site", S::FORBIDDEN, "Not from the console"),
+            Self::CrossSite => ("cross-site", S::FORBIDDEN, "From another site"),
+            Self::PlainHttp => ("plain-http", S::FORBIDDEN, "Not over plain HTTP"),
+            Self::Misdirected => ("misdirected", S::MISDIRECTED_REQUEST, "Not for this host"),
             Self::ResultsHidden => ("results-hidden", S::FORBIDDEN, "The results are not public"),
             Self::NotOpen => ("not-open", S::CONFLICT, "The contest is not open"),
             Self::NotFinal => ("not-final", S::CONFLICT, "The count is not final"),

@@ -3,9 +3,15 @@
 //! Each worker is one thread with a runtime of its own, so a ballot is read, gathered, committed
 //! and answered without changing threads. What answers is handed in, one for each worker.
 
-use std::{net::SocketAddr, sync::Arc, thread, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    thread,
+    time::Duration,
+};
 
-use prometheus_client::metrics::gauge::Gauge;
+use ipnet::IpNet;
+use prometheus_client::metrics::{counter::Counter, gauge::Gauge};
 use tokio::{
     net::TcpListener,
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch},
@@ -15,7 +21,9 @@ use tokio::{
 
 use super::{
     connection::{Answers, Connection, ended},
-    tls::Tls,
+    entrance::{Entrance, Listening},
+    places::{Place, Places},
+    proxies::is_in,
 };
 
 /// Connections on their way to a worker; more wait in the kernel's backlog.
@@ -30,6 +38,21 @@ pub struct ServerSettings {
     pub threads: usize,
     /// Open connections; more wait in the kernel's backlog.
     pub connections_max: usize,
+    /// Open connections of one network (/24 of IPv4, /56 of IPv6); more are closed at once.
+    pub connections_per_network_max: usize,
+    /// Networks whose connections are others': those of proxies are not counted.
+    pub uncounted: Vec<IpNet>,
+    /// Whether connections from the loopback are counted.
+    pub count_loopback: bool,
+}
+
+/// What an operator sees of a server.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Gauges {
+    /// Open connections.
+    pub(crate) open: Gauge,
+    /// Connections closed at once, because their network had too many.
+    pub(crate) refused: Counter,
 }
 
 /// A connection on its way to a worker.
@@ -37,6 +60,7 @@ struct Accepted {
     stream: std::net::TcpStream,
     peer: SocketAddr,
     permit: OwnedSemaphorePermit,
+    place: Option<Place>,
 }
 
 /// A running server.
@@ -51,12 +75,14 @@ pub struct Server {
 impl Server {
     /// Starts the workers, each with what `answers` makes, and accepting on the present runtime.
     pub(crate) fn start<A: Answers>(
-        listener: TcpListener,
-        tls: Option<Arc<Tls>>,
+        listening: Listening,
         settings: &ServerSettings,
-        open: &Gauge,
+        gauges: &Gauges,
         mut answers: impl FnMut() -> A,
     ) -> std::io::Result<Self> {
+        let Listening { listener, entrance } = listening;
+        let entrance = Arc::new(entrance);
+        let places = Places::new(settings.connections_per_network_max);
         let (stop, stopped) = watch::channel(false);
         let (stop_accepting, accepting) = watch::channel(false);
         let mut workers = Vec::new();
@@ -64,14 +90,27 @@ impl Server {
         for n in 0..settings.threads.max(1) {
             let (sender, receiver) = mpsc::channel(HANDED_OVER_MAX);
             senders.push(sender);
-            let (tls, stopped) = (tls.clone(), stopped.clone());
-            let serving = Serving { answers: answers(), tls, stopped, open: open.clone() };
+            let serving = Serving {
+                answers: answers(),
+                entrance: Arc::clone(&entrance),
+                places: places.clone(),
+                stopped: stopped.clone(),
+                gauges: gauges.clone(),
+            };
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let thread = thread::Builder::new().name(format!("worker-{n}"));
             workers.push(thread.spawn(move || runtime.block_on(serving.work(receiver)))?);
         }
-        let connections = Arc::new(Semaphore::new(settings.connections_max));
-        let acceptor = tokio::spawn(accept(listener, senders, connections, accepting));
+        let door = Door {
+            listener,
+            entrance,
+            connections: Arc::new(Semaphore::new(settings.connections_max)),
+            places,
+            uncounted: settings.uncounted.clone(),
+            count_loopback: settings.count_loopback,
+            refused: gauges.refused.clone(),
+        };
+        let acceptor = tokio::spawn(door.accept(senders, accepting));
         Ok(Self { stop_accepting, stop, acceptor, workers })
     }
 
@@ -92,53 +131,80 @@ impl Server {
     }
 }
 
-/// Accepts, and hands connections round, so that every worker has as many.
-async fn accept(
+/// What lets connections in.
+struct Door {
     listener: TcpListener,
-    workers: Vec<mpsc::Sender<Accepted>>,
+    entrance: Arc<Entrance>,
     connections: Arc<Semaphore>,
-    mut stopped: watch::Receiver<bool>,
-) {
-    let mut next = 0;
-    loop {
-        let accepted = tokio::select! {
-            () = ended(&mut stopped) => return,
-            accepted = accept_one(&listener, &connections) => accepted,
-        };
-        match accepted {
-            Ok(accepted) => {
-                let worker = &workers[next % workers.len()];
-                next = next.wrapping_add(1);
-                if worker.send(accepted).await.is_err() {
-                    return;
+    places: Places,
+    uncounted: Vec<IpNet>,
+    count_loopback: bool,
+    refused: Counter,
+}
+
+impl Door {
+    /// Accepts, and hands connections round, so that every worker has as many.
+    async fn accept(
+        self,
+        workers: Vec<mpsc::Sender<Accepted>>,
+        mut stopped: watch::Receiver<bool>,
+    ) {
+        let mut next = 0;
+        loop {
+            let accepted = tokio::select! {
+                () = ended(&mut stopped) => return,
+                accepted = self.accept_one() => accepted,
+            };
+            match accepted {
+                Ok(Some(accepted)) => {
+                    let worker = &workers[next % workers.len()];
+                    next = next.wrapping_add(1);
+                    if worker.send(accepted).await.is_err() {
+                        return;
+                    }
                 }
-            }
-            Err(error) => {
-                // Out of file descriptors, most likely: connections end, and it goes on.
-                tracing::warn!(%error, "a connection was not accepted");
-                tokio::time::sleep(Duration::from_millis(50)).await;
+                Ok(None) => {
+                    self.refused.inc();
+                }
+                Err(error) => {
+                    // Out of file descriptors, most likely: connections end, and it goes on.
+                    tracing::warn!(%error, "a connection was not accepted");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
             }
         }
     }
-}
 
-async fn accept_one(
-    listener: &TcpListener,
-    connections: &Arc<Semaphore>,
-) -> std::io::Result<Accepted> {
-    let permit = Arc::clone(connections).acquire_owned().await;
-    let permit = permit.expect("the semaphore is never closed");
-    let (stream, peer) = listener.accept().await?;
-    Ok(Accepted { stream: stream.into_std()?, peer, permit })
+    /// The next connection; `None` if it was closed at once, its network having too many.
+    async fn accept_one(&self) -> std::io::Result<Option<Accepted>> {
+        let permit = Arc::clone(&self.connections).acquire_owned().await;
+        let permit = permit.expect("the semaphore is never closed");
+        let (stream, peer) = self.listener.accept().await?;
+        let place = if self.is_counted(peer.ip()) {
+            let Some(place) = self.places.take(peer.ip()) else { return Ok(None) };
+            Some(place)
+        } else {
+            None
+        };
+        Ok(Some(Accepted { stream: stream.into_std()?, peer, permit, place }))
+    }
+
+    /// Not those of proxies: whom they connect is said in each connection, or in each request.
+    fn is_counted(&self, peer: IpAddr) -> bool {
+        let is_loopback = peer.to_canonical().is_loopback();
+        (self.count_loopback || !is_loopback)
+            && !is_in(peer, &self.uncounted)
+            && !self.entrance.expects_proxy_header(peer)
+    }
 }
 
 /// What one worker serves its connections with.
 struct Serving<A> {
     answers: A,
-    tls: Option<Arc<Tls>>,
+    entrance: Arc<Entrance>,
+    places: Places,
     stopped: watch::Receiver<bool>,
-    /// How many connections are open.
-    open: Gauge,
+    gauges: Gauges,
 }
 
 impl<A: Answers> Serving<A> {
@@ -165,10 +231,14 @@ impl<A: Answers> Serving<A> {
     }
 
     fn serve(&self, accepted: Accepted) -> impl Future<Output = ()> + Send + use<A> {
-        let Accepted { stream, peer, permit } = accepted;
-        let (answers, tls) = (self.answers.clone(), self.tls.clone());
-        let connection = Connection { answers, tls, stopped: self.stopped.clone() };
-        let open = self.open.clone();
+        let Accepted { stream, peer, permit, place } = accepted;
+        let connection = Connection {
+            answers: self.answers.clone(),
+            entrance: Arc::clone(&self.entrance),
+            places: self.places.clone(),
+            stopped: self.stopped.clone(),
+        };
+        let open = self.gauges.open.clone();
         async move {
             open.inc();
             if let Err(error) = connection.serve(stream, peer).await {
@@ -176,7 +246,7 @@ impl<A: Answers> Serving<A> {
                 tracing::debug!(error, "a connection ended");
             }
             open.dec();
-            drop(permit);
+            drop((permit, place));
         }
     }
 }

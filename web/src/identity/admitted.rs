@@ -12,7 +12,7 @@ use hyper::http::request::Parts;
 use super::{
     administrators::{Administrators, Forged, Session},
     bearer::bearer,
-    same_site::check_intended,
+    same_site::{Asker, check_intended},
 };
 use crate::{
     app::App,
@@ -107,28 +107,28 @@ where
 /// Refuses whoever is not an administrator. Before everything else, so that nobody else learns
 /// which contests there are.
 pub(crate) fn admit(app: &App, parts: &Parts) -> Result<Administrator, Problem> {
-    let Some(administrators) = &app.administrators else {
-        count_refused(app, parts)?;
-        return Err(unauthorized(NO_TOKEN));
-    };
+    let Some(administrators) = &app.administrators else { return Err(unauthorized(NO_TOKEN)) };
     if let Some(token) = bearer(&parts.headers) {
-        if administrators.is_token(token) {
-            return Ok(Administrator { name: None });
-        }
-        count_refused(app, parts)?;
-        return Err(unauthorized(TOKEN_NEEDED));
+        let is_right = look_at_token(app, parts, || administrators.is_token(token))?;
+        return if is_right {
+            Ok(Administrator { name: None })
+        } else {
+            Err(unauthorized(TOKEN_NEEDED))
+        };
     }
     match session_of(app, administrators, parts) {
         Ok(Some(session)) => {
-            check_intended(&session, parts)?;
+            check_intended(&session, parts, asker(app, parts))?;
             Ok(Administrator { name: session.name })
         }
         // A page that was left open over night is no attempt at guessing.
         Ok(None) if cookie(app, parts).is_some() => {
             Err(unauthorized("The session is over. Sign in again."))
         }
-        Ok(None) | Err(Forged) => {
-            count_refused(app, parts)?;
+        // Nor is a question without anything.
+        Ok(None) => Err(unauthorized(TOKEN_NEEDED)),
+        Err(Forged) => {
+            look_at_token(app, parts, || false)?;
             Err(unauthorized(TOKEN_NEEDED))
         }
     }
@@ -143,10 +143,19 @@ pub(crate) fn unauthorized(detail: &str) -> Problem {
     Problem::new(ProblemKind::Unauthorized, detail)
 }
 
-/// Counts an attempt against its network.
-pub(crate) fn count_refused(app: &App, parts: &Parts) -> Result<(), Problem> {
+/// Whether a token is right, unless too many wrong ones have come from there.
+pub(crate) fn look_at_token(
+    app: &App,
+    parts: &Parts,
+    is_right: impl FnOnce() -> bool,
+) -> Result<bool, Problem> {
     let client = Client::of(&parts.extensions);
-    Ok(app.limits.check_refused_login(client, &parts.headers)?)
+    Ok(app.limits.look_at_token(client, &parts.headers, app.clock.moment(), is_right)?)
+}
+
+/// Which page made the browser ask.
+pub(crate) fn asker(app: &App, parts: &Parts) -> Asker {
+    app.asker(Client::of(&parts.extensions), &parts.headers, &parts.uri)
 }
 
 /// The session of the request's cookie, if it has one.

@@ -24,6 +24,8 @@ pub(crate) struct ConfirmPage<'a> {
     /// What the form will send: a new one, or after a refusal that
     /// [keeps it](Refusal::keeps_ballot_id) the one that was sent.
     pub(crate) ballot_id: BallotId,
+    /// That this form is made for this voter, where the browser does not say which page posts it.
+    pub(crate) token: blake3::Hash,
     /// Why it was not recorded yet.
     pub(crate) refusal: Option<Refusal>,
     /// Another choice, for which this voter has voted already, where the first vote counts.
@@ -46,6 +48,7 @@ impl ConfirmPage<'_> {
                 words::voted_before(page.language, choice_title(definition, first))
             }),
             ballot_id: self.ballot_id,
+            token: self.token,
             problem: self.refusal.map(|refusal| page.say(refusal.key())),
         })
     }
@@ -117,6 +120,7 @@ struct ConfirmTemplate<'a> {
     choice_title: &'a str,
     before: Option<String>,
     ballot_id: BallotId,
+    token: blake3::Hash,
     problem: Option<&'a str>,
 }
 

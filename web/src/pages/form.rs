@@ -1,5 +1,7 @@
 //! The ballot as a form posts it.
 
+use std::borrow::Cow;
+
 use ballot::{BallotId, Slug};
 
 use super::refusal::Refusal;
@@ -11,17 +13,20 @@ pub(crate) struct Form {
     pub(crate) ballot_id: Option<BallotId>,
     /// What was chosen; whether the contest has it is for the caller to see.
     pub(crate) choice: Slug,
+    /// That the form was made for whoever posts it; for the caller to check.
+    pub(crate) token: Option<String>,
 }
 
 impl Form {
     /// Reads the body. Unknown fields are ignored; a field that is there twice is refused,
     /// because nobody can say which was meant.
     pub(crate) fn decode(body: &[u8]) -> Result<Self, Refusal> {
-        let (mut ballot_id, mut choice) = (None, None);
+        let (mut ballot_id, mut choice, mut token) = (None, None, None);
         for (name, value) in form_urlencoded::parse(body) {
             let field = match &*name {
                 "ballot_id" => &mut ballot_id,
                 "choice" => &mut choice,
+                "token" => &mut token,
                 _ => continue,
             };
             if field.replace(value).is_some() {
@@ -36,7 +41,7 @@ impl Form {
             None | Some("") => Err(Refusal::ChoiceMissing),
             Some(text) => {
                 let choice = text.parse().map_err(|_| Refusal::ChoiceUnknown)?;
-                Ok(Self { ballot_id, choice })
+                Ok(Self { ballot_id, choice, token: token.map(Cow::into_owned) })
             }
         }
     }

@@ -92,7 +92,8 @@ fn page(definition: &Contest, now: &str) -> String {
 fn confirm(definition: &Contest, refusal: Option<Refusal>) -> String {
     let (contest, choice) = (&slug("tv"), &slug("b"));
     let (page, ballot_id) = (around("en"), id());
-    ConfirmPage { page, contest, definition, choice, ballot_id, refusal, first: None }.render()
+    let (token, first) = (blake3::hash(b""), None);
+    ConfirmPage { page, contest, definition, choice, ballot_id, token, refusal, first }.render()
 }
 
 /// The voters' pages first, then those in English alone.
@@ -229,10 +230,10 @@ fn the_form_posts_a_choice_while_it_may() {
 fn the_language_and_the_frame_are_kept_from_page_to_page() {
     let (contest, definition) = (slug("tv"), contest("Title"));
     let page = Page { by_address: true, embedded: true, ..around("de") };
-    let (choice, ballot_id) = (&contest, id());
+    let (choice, ballot_id, token) = (&contest, id(), blake3::hash(b""));
     let (contest, definition) = (&contest, &definition);
     let (refusal, first) = (None, None);
-    let shown = ConfirmPage { page, contest, definition, choice, ballot_id, refusal, first };
+    let shown = ConfirmPage { page, contest, definition, choice, ballot_id, token, refusal, first };
     let html = shown.render();
     assert!(html.contains("action=\"/c/tv/embed?lang=de\""), "{html}");
 }
@@ -378,8 +379,9 @@ fn a_vote_that_does_not_count_is_not_said_to() {
         assert!(html.contains("The Wire") && html.contains("20:30"));
         let (contest, definition, choice) = (&slug("tv"), &definition, &slug("b"));
         let (page, ballot_id, refusal) = (around(language.tag), id(), None);
-        let first = Some(&first.choice);
-        let asked = ConfirmPage { page, contest, definition, choice, ballot_id, refusal, first };
+        let (token, first) = (blake3::hash(b""), Some(&first.choice));
+        let asked =
+            ConfirmPage { page, contest, definition, choice, ballot_id, token, refusal, first };
         assert!(asked.render().contains("Dark"));
     }
 }

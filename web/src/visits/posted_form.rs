@@ -10,7 +10,7 @@ use hyper::{
 
 use super::{
     served::{own_page, shown},
-    visitor::{is_from_another_site, visitor},
+    visitor::visitor,
 };
 use crate::{
     api::record::{Submission, record},
@@ -22,9 +22,14 @@ use crate::{
         in_path::InPath,
         problem::{Problem, ProblemKind},
     },
+    identity::{
+        form_token::{form_token, is_form_token},
+        same_site::Asker,
+    },
     pages::{
         confirm::{ConfirmPage, RecordedPage},
         form::Form,
+        message,
         page::Page,
         refusal::Refusal,
         refused::refused,
@@ -73,6 +78,14 @@ async fn cast_form(
         Err(said) => return said,
     };
     let (app, client) = (&worker.app, Client::of(&parts.extensions));
+    if app.is_over_plain_http(client, headers) {
+        return not_ours(app, &live, page, ProblemKind::PlainHttp);
+    }
+    // Another site's form could vote for whoever visits it.
+    let asker = app.asker(client, headers, &parts.uri);
+    if asker == Asker::Other {
+        return not_ours(app, &live, page, ProblemKind::CrossSite);
+    }
     let form = match read_form(headers, request_body).await {
         Ok(form) => form,
         Err(refusal) => return refused_page(&live, page, refusal),
@@ -81,17 +94,24 @@ async fn cast_form(
         return refused_page(&live, page, Refusal::ChoiceUnknown);
     }
     let voted = voted_before(headers, &live);
-    // Another site's form could vote for whoever visits it: what it posts is asked about first.
-    let Some(id) = form.ballot_id.filter(|_| !is_from_another_site(headers)) else {
+    let is_secure = app.limits.is_secure(client, headers);
+    let device = device_of_cookie(headers, is_secure);
+    // Without an id nothing is recorded yet: the voter is asked.
+    let Some(id) = form.ballot_id else {
+        let choice = &form.choice;
         return match closed(app, &live) {
             Some(refusal) => refused_page(&live, page, refusal),
-            None => confirm_page(app, &live, page, &form.choice, voted.as_ref(), headers, client),
+            None => confirm_page(app, &live, page, choice, device, voted.as_ref(), is_secure),
         };
     };
+    let is_for_voter = |given: &str| is_form_token(given, token_of(&live, id, device));
+    if asker != Asker::Own && !form.token.as_deref().is_some_and(is_for_voter) {
+        return not_ours(app, &live, page, ProblemKind::CrossSite);
+    }
     let submission = Submission {
         ballot_id: Some(id.to_string().into()),
         choice: form.choice.as_str().into(),
-        device: device_of_cookie(headers),
+        device,
     };
     match record(worker, slug, &submission, headers, client).await {
         Ok(recorded) => {
@@ -105,7 +125,6 @@ async fn cast_form(
                 first: voted.as_ref().filter(|voted| voted.choice != form.choice),
             };
             let response = own_page(StatusCode::CREATED, shown.render(), Some(&live), page);
-            let is_secure = app.limits.is_secure(client, headers);
             let response = keeping(response, recorded.new_device, is_secure, page);
             if voted.is_some() || !first_counts(live.contest.policy) {
                 return response;
@@ -117,7 +136,7 @@ async fn cast_form(
         Err(problem) => {
             let refusal = refusal(app, &problem, &live);
             let mut response = if refusal.keeps_ballot_id() {
-                again_page(&live, page, &form.choice, id, refusal)
+                again_page(&live, page, &form.choice, (id, device), refusal)
             } else {
                 refused_page(&live, page, refusal)
             };
@@ -134,18 +153,35 @@ fn confirm_page(
     live: &LiveContest,
     page: Page,
     choice: &Slug,
+    known: Option<Device>,
     voted: Option<&Voted>,
-    headers: &HeaderMap,
-    client: Client,
+    is_secure: bool,
 ) -> Response {
     let ballot_id = BallotId::new(app.clock.now(), random_bytes(&*app.entropy));
-    let (contest, definition) = (&live.slug, &live.contest);
+    let (contest, definition, refusal) = (&live.slug, &live.contest, None);
+    let derived = known.is_none().then(|| live.key.device_of_ballot(ballot_id));
+    let token = token_of(live, ballot_id, known);
     let first = voted.map(|voted| &voted.choice).filter(|voted| *voted != choice);
-    let shown = ConfirmPage { page, contest, definition, choice, ballot_id, refusal: None, first };
+    let shown = ConfirmPage { page, contest, definition, choice, ballot_id, token, refusal, first };
     let response = own_page(StatusCode::OK, shown.render(), Some(live), page);
-    let known = device_of_cookie(headers);
-    let device = known.is_none().then(|| live.key.device_of_ballot(ballot_id));
-    keeping(response, device, app.limits.is_secure(client, headers), page)
+    keeping(response, derived, is_secure, page)
+}
+
+/// The token of a ballot and of its device: the voter's own, else the one derived from it.
+fn token_of(live: &LiveContest, ballot_id: BallotId, device: Option<Device>) -> blake3::Hash {
+    let device = device.unwrap_or_else(|| live.key.device_of_ballot(ballot_id));
+    form_token(&live.key, ballot_id, device)
+}
+
+/// What was posted did not come from a page of the contest's: the way to that page, and nothing is
+/// recorded.
+fn not_ours(app: &App, live: &LiveContest, page: Page, kind: ProblemKind) -> Response {
+    // Over plain HTTP the page's own host would be the wrong way again.
+    let origin = app.public_url.as_ref().filter(|_| kind == ProblemKind::PlainHttp);
+    let html = message::not_ours(page, &live.slug, &live.contest.title, origin);
+    let mut response = own_page(kind.status(), html, Some(live), page);
+    response.extensions_mut().insert(kind);
+    response
 }
 
 /// The same ballot again, after an outcome that nobody knows.
@@ -153,12 +189,13 @@ fn again_page(
     live: &LiveContest,
     page: Page,
     choice: &Slug,
-    ballot_id: BallotId,
+    (ballot_id, device): (BallotId, Option<Device>),
     refusal: Refusal,
 ) -> Response {
     let (contest, definition) = (&live.slug, &live.contest);
+    let token = token_of(live, ballot_id, device);
     let (status, refusal, first) = (status(refusal), Some(refusal), None);
-    let shown = ConfirmPage { page, contest, definition, choice, ballot_id, refusal, first };
+    let shown = ConfirmPage { page, contest, definition, choice, ballot_id, token, refusal, first };
     own_page(status, shown.render(), Some(live), page)
 }
 

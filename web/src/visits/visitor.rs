@@ -14,8 +14,3 @@ pub(crate) fn visitor(uri: &Uri, headers: &HeaderMap, embedded: bool) -> Page {
     let language = asked.unwrap_or_else(|| Language::accepted(accepted.unwrap_or_default()));
     Page { language, by_address: asked.is_some(), embedded }
 }
-
-/// Whether another site's page made the browser ask.
-pub(crate) fn is_from_another_site(headers: &HeaderMap) -> bool {
-    headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site")
-}

@@ -202,5 +202,6 @@ fn nothing_public_tells_of_hidden_results() {
         String::from_utf8(reply.body).unwrap().contains("ballots_acknowledged_total")
     };
     assert!(turnout(metrics("203.0.113.7", Some(&format!("Bearer {TOKEN}")))));
-    assert!(turnout(metrics("10.1.2.3", None)) && turnout(node.get("/metrics")));
+    metrics("10.1.2.3", None).problem(401, "unauthorized");
+    assert!(turnout(node.get("/metrics")));
 }

@@ -8,7 +8,7 @@ use crate::{
     node::{Node, TOKEN, definition, fresh},
 };
 
-const OTHER_TOKEN: (&str, &str) = ("LANDSLIDE_ADMIN_TOKEN", "another token");
+const OTHER_TOKEN: (&str, &str) = ("LANDSLIDE_ADMIN_TOKEN", "another token for tests");
 
 fn sign_in(node: &Node, body: &Value) -> Reply {
     node.request("POST", "/admin/session").json(body).send()
@@ -61,7 +61,7 @@ fn a_session_looks_and_with_its_second_secret_changes() {
         meant.clone().header(name, value).send().problem(403, "cross-site");
     }
     node.admin("GET", "/tv").send().problem(404, "no-such-contest");
-    let own = meant.clone().header("Sec-Fetch-Site", "same-origin").header("Origin", "http://test");
+    let own = meant.clone().header("Sec-Fetch-Site", "same-origin").header("Origin", &node.url);
     assert_eq!(own.send().status, 201);
     assert_eq!(meant.send().status, 200, "a program that holds both secrets");
 }
@@ -109,7 +109,7 @@ fn what_is_no_session_admits_nobody() {
     };
     assert_eq!(status(&node, &made(TOKEN, now + 60)), 200, "this is how they are made");
     assert_eq!(status(&node, &made(TOKEN, now - 1)), 401, "over");
-    assert_eq!(status(&node, &made("another token", now + 60)), 401);
+    assert_eq!(status(&node, &made("another token for tests", now + 60)), 401);
     let forged = made(TOKEN, now - 1).replace(&(now - 1).to_string(), &(now + 60).to_string());
     for forged in [forged.as_str(), "landslide-session=", "landslide-session=1.2.3.4", "", "=;;="] {
         assert_eq!(status(&node, forged), 401, "{forged}");
@@ -167,7 +167,32 @@ fn sign_ins_are_limited_and_secure_behind_a_proxy() {
 
     let statuses: Vec<_> = (0..30).map(|_| sign_in("198.51.100.1", "x").status).collect();
     assert!(statuses.contains(&401) && statuses.ends_with(&[429]), "{statuses:?}");
-    // A right guess is not told from a wrong one, from anywhere in that network.
-    sign_in("198.51.100.77", TOKEN).problem(429, "too-many-requests");
-    assert_eq!(sign_in("203.0.113.1", TOKEN).status, 200, "others are let in");
+    assert_eq!(statuses.iter().filter(|status| **status == 401).count(), 10, "{statuses:?}");
+    // A right guess is not told from a wrong one, neither here nor by the calls.
+    let list = |from: &str, token: &str| {
+        node.request("GET", "/v1/admin/contests")
+            .header("X-Forwarded-For", from)
+            .header("Authorization", &format!("Bearer {token}"))
+            .send()
+    };
+    sign_in("198.51.100.1", TOKEN).problem(429, "too-many-requests");
+    list("198.51.100.1", TOKEN).problem(429, "too-many-requests");
+    // A neighbour is let in, and whoever has the right token from the beginning.
+    assert_eq!(sign_in("198.51.100.77", TOKEN).status, 200);
+    for _ in 0..30 {
+        assert_eq!(list("198.51.100.78", TOKEN).status, 200);
+    }
+    let guesses: Vec<_> = (0..30).map(|_| list("198.51.100.2", "x").status).collect();
+    assert_eq!(guesses.iter().filter(|status| **status == 401).count(), 10, "{guesses:?}");
+    assert!(guesses.ends_with(&[429]), "{guesses:?}");
+    // From the loopback, but through a proxy that nobody has named.
+    let folder = tempfile::tempdir().unwrap();
+    let node = Node::start(&folder.path().join("data"), &[]);
+    for header in ["X-Forwarded-For", "Forwarded"] {
+        let guess = node.request("POST", "/admin/session").json(&json!({"token": "x"}));
+        let guess = guess.header(header, "for=203.0.113.1");
+        let statuses: Vec<_> = (0..12).map(|_| guess.send().status).collect();
+        assert!(statuses.ends_with(&[429]), "{statuses:?}");
+    }
+    assert_eq!(self::sign_in(&node, &json!({"token": TOKEN})).status, 200, "the machine itself");
 }
