@@ -107,7 +107,8 @@ mod tests {
 
     #[test]
     fn no_number_is_too_large() {
-        let text = |votes: [u64; 2]| shares(votes).iter().map(ToString::to_string).collect::<Vec<_>>();
+        let text =
+            |votes: [u64; 2]| shares(votes).iter().map(ToString::to_string).collect::<Vec<_>>();
         assert_eq!(text([u64::MAX, u64::MAX]), ["50.0", "50.0"]);
         assert_eq!(text([u64::MAX, 1]), ["99.9", "0.1"]);
         assert_eq!(text([u64::MAX, 0]), ["100.0", "0.0"]);

@@ -1,7 +1,6 @@
 // What the contest is now. A page decides nothing once and for all: for as long as it is open it shows what
-// the contest's small public state says, by the server's clock, and it looks again every few seconds.
-
-import { ServerClock } from "./clock.js";
+// the contest's small public state says, by the server's clock, and it looks again every few seconds. Both
+// in one file: while files hang, a browser must have a connection left for the vote.
 
 /**
  * @typedef {object} State as `GET /v1/contests/{contest}/state` says it
@@ -186,4 +185,54 @@ const corrections = () => import("./correct.js");
 /** @param {State} a @param {State} b */
 function same(a, b) {
   return ["status", "opens_at", "closes_at", "results", "shown"].every((key) => a[/** @type {keyof State} */ (key)] === b[/** @type {keyof State} */ (key)]);
+}
+
+/** Past this the phone may have slept or been set: ask again. */
+const KEPT_MILLIS = 10 * 60_000;
+
+/**
+ * The server's clock, which the hours are decided by. Caches may keep a page, so the page cannot say what
+ * time it is; and a phone's own clock may be wrong. So it is asked for, with an answer that no cache keeps.
+ */
+class ServerClock {
+  constructor() {
+    /** How far the server is ahead; null while it is not known. @type {number | null} */
+    this.offset = null;
+    this.askedAt = 0;
+  }
+
+  get isKnown() {
+    return this.offset !== null;
+  }
+
+  /** Milliseconds since the Unix epoch: the server's, or while that is not known this device's. */
+  now() {
+    return Date.now() + (this.offset ?? 0);
+  }
+
+  /** Asks until there is an answer. */
+  async ask() {
+    for (let failures = 0; ; failures += 1) {
+      const sent = performance.now();
+      try {
+        const response = await fetch("/v1/time", { cache: "no-store" });
+        const now = Date.parse((await response.json()).now);
+        if (response.ok && !Number.isNaN(now)) {
+          // Half of the way there and back is the best guess of one.
+          this.offset = now + (performance.now() - sent) / 2 - Date.now();
+          this.askedAt = Date.now();
+          return;
+        }
+      } catch {
+        // The network is away.
+      }
+      const pause = Math.min(60_000, 2_000 * 2 ** failures);
+      await new Promise((resolve) => setTimeout(resolve, pause * (0.5 + Math.random())));
+    }
+  }
+
+  /** Whether what is known may be wrong by now. */
+  get isOld() {
+    return this.isKnown && Math.abs(Date.now() - this.askedAt) > KEPT_MILLIS;
+  }
 }

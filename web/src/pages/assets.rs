@@ -170,7 +170,6 @@ static ASSETS: LazyLock<Vec<(&str, Asset)>> = LazyLock::new(|| {
         asset!("follow.js", JAVASCRIPT),
         asset!("correct.js", JAVASCRIPT),
         asset!("order.js", JAVASCRIPT),
-        asset!("clock.js", JAVASCRIPT),
         asset!("search.js", JAVASCRIPT),
         asset!("embed.js", JAVASCRIPT),
         asset!("results.js", JAVASCRIPT),

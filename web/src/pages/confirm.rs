@@ -44,9 +44,9 @@ impl ConfirmPage<'_> {
             policy: words::policy(page.language, definition),
             choice: self.choice.as_str(),
             choice_title: choice_title(definition, self.choice),
-            before: self.first.map(|first| {
-                words::voted_before(page.language, choice_title(definition, first))
-            }),
+            before: self
+                .first
+                .map(|first| words::voted_before(page.language, choice_title(definition, first))),
             ballot_id: self.ballot_id,
             token: self.token,
             problem: self.refusal.map(|refusal| page.say(refusal.key())),
@@ -96,7 +96,11 @@ impl RecordedPage<'_> {
             contest: self.contest.as_str(),
             title: &definition.title,
             receipt_title: page.say(receipt_title),
-            receipt: Some(Receipt { choice, recorded_at: Moment::new(at, language.tag), ballot_id }),
+            receipt: Some(Receipt {
+                choice,
+                recorded_at: Moment::new(at, language.tag),
+                ballot_id,
+            }),
             meaning,
             again: words::again(definition.policy),
         })

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use askama::Template;
 use ballot::{
-    Admission, ChoiceVotes, Contest, Counts, CountsStatus, Policy, ResultsVisibility, Slug, Timestamp,
+    Admission, ChoiceVotes, Contest, Counts, CountsStatus, Policy, ResultsVisibility, Slug,
+    Timestamp,
 };
 
 use super::{render::render, words};

@@ -6,7 +6,12 @@ use ballot::{Contest, Slug};
 use super::{page::Page, refusal::Refusal, render::render};
 
 /// The page that says why a form was not recorded; its status is the refusal's.
-pub(crate) fn refused(page: Page, contest: &Slug, definition: &Contest, refusal: Refusal) -> String {
+pub(crate) fn refused(
+    page: Page,
+    contest: &Slug,
+    definition: &Contest,
+    refusal: Refusal,
+) -> String {
     let title = &definition.title;
     render(&RefusedTemplate {
         page,

@@ -373,7 +373,9 @@ fn a_vote_that_does_not_count_is_not_said_to() {
             first: Some(&first),
         };
         let html = shown.render();
-        assert!(!html.contains(language.say("meaning")) && !html.contains(language.say("recorded")));
+        assert!(
+            !html.contains(language.say("meaning")) && !html.contains(language.say("recorded"))
+        );
         assert!(html.contains("<dd id=\"receipt-choice\"><bdi>Dark</bdi></dd>"), "{html}");
         assert!(html.contains("98c4-000000000000") && !html.contains("98c4-dc0c0c07398f"));
         assert!(html.contains("The Wire") && html.contains("20:30"));
@@ -415,7 +417,8 @@ fn a_wall_says_that_others_are_tied_with_the_last_it_shows() {
     let (name, definition) = (slug("tv"), contest("Title"));
     let of = subject(&name, &definition, Phase::Open);
     let mut counts = counts("Title");
-    let row = |n: u64, votes| ChoiceVotes { choice: slug(&format!("c{n}")), title: "T".into(), votes };
+    let row =
+        |n: u64, votes| ChoiceVotes { choice: slug(&format!("c{n}")), title: "T".into(), votes };
     counts.choices = (0..6).map(|n| row(n, 500)).collect();
     let wall = |counts: &Counts, query: &str| {
         let (page, look) = (around("en"), WallLook::of_query(query));

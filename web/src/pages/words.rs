@@ -78,7 +78,9 @@ pub(super) fn policy(language: &Language, definition: &Contest) -> String {
                 Some(_) => (" hidden", ""),
                 None => ("", " hidden"),
             };
-            format!("<span data-until=\"\"{is_open}>{open}</span><span data-until=\"time\"{is_until}>{until}</span>")
+            format!(
+                "<span data-until=\"\"{is_open}>{open}</span><span data-until=\"time\"{is_until}>{until}</span>"
+            )
         }
         Policy::UpTo(k) => {
             language.fill("policy_up_to", &[who, ("k", Filled::Text(&k.to_string()))])
@@ -234,7 +236,9 @@ mod tests {
         contest.hours.closes_at = None;
         contest.policy = Policy::Latest;
         let latest = policy(english, &contest);
-        assert!(latest.contains("<span data-until=\"\">One vote per person. You can change it while"));
+        assert!(
+            latest.contains("<span data-until=\"\">One vote per person. You can change it while")
+        );
         assert!(latest.contains("<span data-until=\"time\" hidden>"), "{latest}");
     }
 }

@@ -39,7 +39,8 @@ fn right(path: &str) -> Option<String> {
     }
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
     // A name has no other signs; what has is no contest, and nothing to be sent anywhere.
-    let is_plain = |part: &&str| part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.".contains(&b));
+    let is_plain =
+        |part: &&str| part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.".contains(&b));
     if parts.len() < 2 || !parts.iter().all(is_plain) {
         return None;
     }
