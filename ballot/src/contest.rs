@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ChoiceNumber, Slug, Timestamp, web};
+use crate::{ChoiceNumber, Slug, Timestamp, limits, web};
 
 /// A contest's definition. Read by [`Contest::from_json`] and [`Contest::from_toml`], which check
 /// every rule; written with the same keys.
@@ -28,13 +28,56 @@ pub struct Contest {
     /// The origins whose pages may show this contest in a frame, such as `https://news.example`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub embed_origins: Vec<String>,
+    /// Whether the front page lists it.
+    #[serde(skip_serializing_if = "is_so")]
+    pub listed: bool,
+    /// Before this moment the public does not know of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub public_from: Option<Timestamp>,
+    /// In which order pages show the choices.
+    #[serde(skip_serializing_if = "ChoiceOrder::is_default")]
+    pub order: ChoiceOrder,
+    /// What tells it from another contest under the same name: made with it, never changed.
+    /// `None` in a definition that is handed in; one that is handed back has the contest's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub edition: Option<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_so(truth: &bool) -> bool {
+    *truth
 }
 
 impl Contest {
+    /// A contest that says nothing but its question and its choices: all else is as where a definition
+    /// does not say.
+    pub fn new(title: impl Into<String>, choices: Vec<Choice>) -> Self {
+        Self {
+            title: title.into(),
+            hours: Hours::default(),
+            policy: Policy::One,
+            admission: Admission::Open,
+            results: ResultsVisibility::Hidden,
+            shards: limits::SHARDS_DEFAULT,
+            choices,
+            embed_origins: Vec::new(),
+            listed: true,
+            public_from: None,
+            order: ChoiceOrder::AsSet,
+            edition: None,
+        }
+    }
+
     /// The choices' numbers by slug, for look-ups in bulk.
     pub fn choice_numbers(&self) -> HashMap<Slug, ChoiceNumber> {
         let numbered = self.choices.iter().zip(0..);
         numbered.map(|(choice, number)| (choice.choice.clone(), ChoiceNumber(number))).collect()
+    }
+
+    /// Whether the public does not know of it yet. What has opened is known.
+    pub fn is_secret(&self, now: Timestamp) -> bool {
+        let is_early = self.public_from.is_some_and(|from| now < from);
+        is_early && self.hours.phase(now) == Phase::Draft
     }
 }
 
@@ -45,12 +88,20 @@ pub struct Choice {
     pub choice: Slug,
     /// Its name for people, kept byte for byte.
     pub title: String,
+    /// A line or two on it, kept byte for byte.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
     /// Where its picture is: an `https` URL, or a path on the pages' own host.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub picture: Option<String>,
 }
 
 impl Choice {
+    /// A choice with a title alone.
+    pub fn new(choice: Slug, title: impl Into<String>) -> Self {
+        Self { choice, title: title.into(), text: None, picture: None }
+    }
+
     /// The origin of its picture, if that is on another host.
     pub fn picture_origin(&self) -> Option<&str> {
         self.picture.as_deref().and_then(web::origin_of_url)
@@ -140,4 +191,22 @@ pub enum ResultsVisibility {
     Hidden,
     /// Everybody, once they are final.
     AfterClose,
+}
+
+/// In which order pages show the choices.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChoiceOrder {
+    /// As the definition has them.
+    #[default]
+    AsSet,
+    /// Drawn by each device for itself: nobody is first for everybody.
+    Drawn,
+}
+
+impl ChoiceOrder {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }

@@ -1,10 +1,10 @@
 //! The counts row: what administrators are served, and nothing but the tally writes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Slug, Timestamp};
+use crate::{Contest, ResultsVisibility, Slug, Timestamp};
 
 /// The counts of a contest. `recorded = counted + duplicate + late + void`;
 /// `total = counted =` sum of votes.
@@ -38,6 +38,23 @@ impl Counts {
     pub fn document_key(contest: &Slug) -> String {
         format!("counts/{contest}")
     }
+
+    /// The same with the definition's titles, if they are others: one that is corrected after the last
+    /// count stands corrected.
+    pub fn retitled(&self, contest: &Contest) -> Option<Self> {
+        let choices = contest.choices.iter().map(|choice| (&choice.choice, &choice.title));
+        if self.choices.iter().map(|votes| (&votes.choice, &votes.title)).eq(choices.clone()) {
+            return None;
+        }
+        let titles: HashMap<_, _> = choices.collect();
+        let mut counts = self.clone();
+        for votes in &mut counts.choices {
+            if let Some(title) = titles.get(&votes.choice) {
+                votes.title.clone_from(title);
+            }
+        }
+        Some(counts)
+    }
 }
 
 /// How settled a count is: `provisional -> final -> certified`.
@@ -50,6 +67,17 @@ pub enum CountsStatus {
     Final,
     /// Signed off by an administrator; the batch set is fixed.
     Certified,
+}
+
+impl ResultsVisibility {
+    /// Whether everybody may see the counts, which stand so; `None` before the first.
+    pub fn are_shown(self, status: Option<CountsStatus>) -> bool {
+        match self {
+            Self::Live => true,
+            Self::Hidden => false,
+            Self::AfterClose => status.is_some_and(|status| status >= CountsStatus::Final),
+        }
+    }
 }
 
 /// One choice's votes.

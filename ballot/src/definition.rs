@@ -3,13 +3,16 @@
 //! Written by hand over a JSON value instead of derived, because the message and the path of a
 //! mistake are for the administrator who made it.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
 use crate::{
-    Admission, Choice, Contest, Hours, Policy, ResultsVisibility, Slug, Timestamp, limits,
-    unique_members::UniqueMembers, web,
+    Admission, Choice, ChoiceOrder, Contest, Hours, Policy, ResultsVisibility, Slug, Timestamp,
+    limits, unique_members::UniqueMembers, web,
 };
 
 /// A definition that breaks a rule.
@@ -25,7 +28,8 @@ pub struct InvalidDefinition {
 }
 
 impl InvalidDefinition {
-    fn new(field: impl Into<String>, detail: impl Into<String>) -> Self {
+    /// What is wrong with which member.
+    pub fn new(field: impl Into<String>, detail: impl Into<String>) -> Self {
         Self { field: field.into(), detail: detail.into(), unreadable: false }
     }
 
@@ -89,15 +93,22 @@ fn contest(value: Value) -> Result<Contest, InvalidDefinition> {
             .map_or(Ok(limits::SHARDS_DEFAULT), |v| number(&v, "shards", limits::SHARDS_MAX))?,
         choices: choices(members.required("choices")?)?,
         embed_origins: members.optional("embed_origins").map_or(Ok(Vec::new()), embed_origins)?,
+        listed: members.optional("listed").map_or(Ok(true), |v| truth(&v, "listed"))?,
+        public_from: members
+            .optional("public_from")
+            .map(|v| time(&v, "public_from"))
+            .transpose()?,
+        order: members
+            .optional("order")
+            .map_or(Ok(ChoiceOrder::AsSet), |v| word(v, "order", "as_set or drawn"))?,
+        edition: members.optional("edition").map(|v| string(v, "edition")).transpose()?,
     };
     members.none_left()?;
-    check_hours(contest.hours)?;
+    contest.check_times()?;
     Ok(contest)
 }
 
-/// The hours must be in order and not further apart than the limit. Also for hours that come
-/// from two places, such as a change of `closes_at` alone.
-pub(crate) fn check_hours(hours: Hours) -> Result<(), InvalidDefinition> {
+fn check_hours(hours: Hours) -> Result<(), InvalidDefinition> {
     let (Some(opens_at), Some(closes_at)) = (hours.opens_at, hours.closes_at) else {
         return Ok(());
     };
@@ -111,10 +122,18 @@ pub(crate) fn check_hours(hours: Hours) -> Result<(), InvalidDefinition> {
     Ok(())
 }
 
-impl Hours {
-    /// Checks that the hours are in order and not too far apart.
-    pub fn check(&self) -> Result<(), InvalidDefinition> {
-        check_hours(*self)
+impl Contest {
+    /// Checks that the hours are in order and not too far apart, and that the public knows of the
+    /// contest when it opens. Also for times that come from two places, such as hours set by hand.
+    pub fn check_times(&self) -> Result<(), InvalidDefinition> {
+        check_hours(self.hours)?;
+        if let (Some(from), Some(opens_at)) = (self.public_from, self.hours.opens_at)
+            && from > opens_at
+        {
+            let detail = format!("must not be after opens_at, which is {opens_at}");
+            return Err(InvalidDefinition::new("public_from", detail));
+        }
+        Ok(())
     }
 }
 
@@ -138,6 +157,8 @@ fn choices(value: Value) -> Result<Vec<Choice>, InvalidDefinition> {
                 .map_err(|error| InvalidDefinition::new(field, format!("must be {error}")))?
         };
         let title = title(members.required("title")?, &format!("{path}.title"))?;
+        let text = members.optional("text");
+        let text = text.map(|v| choice_text(v, &format!("{path}.text"))).transpose()?;
         let picture = members.optional("picture");
         let picture = picture.map(|v| picture_url(v, &format!("{path}.picture"))).transpose()?;
         members.none_left()?;
@@ -145,7 +166,7 @@ fn choices(value: Value) -> Result<Vec<Choice>, InvalidDefinition> {
             let detail = format!("{choice} is there twice");
             return Err(InvalidDefinition::new(format!("{path}.choice"), detail));
         }
-        choices.push(Choice { choice, title, picture });
+        choices.push(Choice { choice, title, text, picture });
     }
     Ok(choices)
 }
@@ -234,6 +255,26 @@ fn title(value: Value, field: &str) -> Result<String, InvalidDefinition> {
     Ok(title)
 }
 
+fn choice_text(value: Value, field: &str) -> Result<String, InvalidDefinition> {
+    let text = string(value, field)?;
+    let (chars_max, lines_max) = (limits::TEXT_CHARS_MAX, limits::TEXT_LINES_MAX);
+    if text.chars().count() > chars_max || text.split('\n').count() > lines_max {
+        let detail = format!("must have at most {chars_max} characters in {lines_max} lines");
+        return Err(InvalidDefinition::new(field, detail));
+    }
+    if text.chars().any(|c| c.is_control() && c != '\n') {
+        return Err(InvalidDefinition::new(
+            field,
+            "must have no control character but a line feed",
+        ));
+    }
+    Ok(text)
+}
+
+fn truth(value: &Value, field: &str) -> Result<bool, InvalidDefinition> {
+    value.as_bool().ok_or_else(|| InvalidDefinition::new(field, "must be true or false"))
+}
+
 fn string(value: Value, field: &str) -> Result<String, InvalidDefinition> {
     match value {
         Value::String(text) => Ok(text),
@@ -278,94 +319,5 @@ impl Members {
                 Err(InvalidDefinition::new(self.field(name), "is not a member of a definition"))
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const TOML: &str = r#"
-        title = "Your favourite TV series"
-        opens_at = 2026-11-23T20:00:00Z
-        closes_at = "2026-11-23T23:00:00+01:00"
-        policy = {up_to = 20}
-        results = "after_close"
-        shards = 4
-        embed_origins = ["https://news.example", "http://localhost:8080"]
-        [[choices]]
-        choice = "breaking-bad"
-        title = "Breaking Bad"
-        picture = "https://pictures.example/bb.jpg?w=112"
-        [[choices]]
-        choice = "the-wire"
-        title = "مسلسل"
-    "#;
-
-    #[test]
-    fn toml_and_json_say_the_same() {
-        let contest = Contest::from_toml(TOML).unwrap();
-        assert_eq!(contest.policy, Policy::UpTo(20));
-        assert_eq!(contest.hours.closes_at.unwrap().to_string(), "2026-11-23T22:00:00Z");
-        let json = serde_json::to_vec(&contest).unwrap();
-        assert_eq!(Contest::from_json(&json), Ok(contest), "what is written can be read");
-    }
-
-    #[test]
-    fn defaults() {
-        let text = br#"{"title":"t","opens_at":null,
-            "choices":[{"choice":"a","title":"A"},{"choice":"b","title":"B"}]}"#;
-        let contest = Contest::from_json(text).unwrap();
-        assert_eq!(contest.hours, Hours::default());
-        assert_eq!((contest.policy, contest.shards), (Policy::One, 16));
-        assert_eq!(contest.results, ResultsVisibility::Hidden);
-    }
-
-    #[test]
-    fn a_mistake_names_its_field() {
-        let good = serde_json::to_value(Contest::from_toml(TOML).unwrap()).unwrap();
-        let choice = |n: usize| serde_json::json!({"choice": format!("c{n}"), "title": "C"});
-        let many: Vec<_> = (0..1_001).map(choice).collect();
-        let cases = [
-            ("/title", serde_json::json!("  "), "title"),
-            ("/title", "x".repeat(201).into(), "title"),
-            ("/title", 5.into(), "title"),
-            ("/title", Value::Null, "title"),
-            ("/opens_at", "2026-11-23".into(), "opens_at"),
-            ("/opens_at", 5.into(), "opens_at"),
-            ("/closes_at", "2026-11-23T20:00:00Z".into(), "closes_at"),
-            ("/closes_at", "2036-11-23T20:00:00Z".into(), "closes_at"),
-            ("/policy", "two".into(), "policy"),
-            ("/policy", serde_json::json!({"up_to": 0}), "policy.up_to"),
-            ("/policy", serde_json::json!({"up_to": 2, "x": 1}), "policy.x"),
-            ("/admission", true.into(), "admission"),
-            ("/results", "never".into(), "results"),
-            ("/shards", 0.into(), "shards"),
-            ("/shards", 1_025.into(), "shards"),
-            ("/shards", 1.5.into(), "shards"),
-            ("/choices", serde_json::json!({}), "choices"),
-            ("/choices", serde_json::json!([choice(1)]), "choices"),
-            ("/choices", many.into(), "choices"),
-            ("/choices/0", 1.into(), "choices[0]"),
-            ("/choices/1/choice", "Breaking".into(), "choices[1].choice"),
-            ("/choices/1/choice", "breaking-bad".into(), "choices[1].choice"),
-            ("/choices/1/title", Value::Null, "choices[1].title"),
-            ("/choices/0/picture", "http://pictures.example/x".into(), "choices[0].picture"),
-            ("/choices/0/picture", 1.into(), "choices[0].picture"),
-            ("/embed_origins", "https://news.example".into(), "embed_origins"),
-            ("/embed_origins", vec!["https://a.example"; 51].into(), "embed_origins"),
-            ("/embed_origins/1", "https://*.example".into(), "embed_origins[1]"),
-        ];
-        for (pointer, value, field) in cases {
-            let mut bad = good.clone();
-            *bad.pointer_mut(pointer).unwrap() = value;
-            let error = Contest::from_json(bad.to_string().as_bytes()).unwrap_err();
-            assert_eq!((error.field.as_str(), error.unreadable), (field, false), "{error}");
-        }
-        let mut unknown = good.clone();
-        unknown["colour"] = 1.into();
-        assert_eq!(Contest::from_json(unknown.to_string().as_bytes()).unwrap_err().field, "colour");
-        assert!(Contest::from_json(b"{").unwrap_err().unreadable);
-        assert!(Contest::from_toml("title = ").unwrap_err().unreadable);
     }
 }

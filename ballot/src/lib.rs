@@ -11,6 +11,9 @@ pub mod timing;
 mod time;
 pub use time::{Bucket, Timestamp};
 
+mod span;
+pub use span::Span;
+
 mod clock;
 pub use clock::{Clock, Moment, NodeClock, Stamp, SteadyTime};
 
@@ -28,13 +31,15 @@ pub use voter::{ContestKey, Device, Voter};
 
 mod contest;
 pub use contest::{
-    Admission, Choice, Contest, Destination, Hours, Phase, Policy, ResultsVisibility,
+    Admission, Choice, ChoiceOrder, Contest, Destination, Hours, Phase, Policy, ResultsVisibility,
 };
 
 mod web;
 pub use web::is_origin;
 
 mod unique_members;
+
+mod reading;
 
 mod definition;
 pub use definition::InvalidDefinition;

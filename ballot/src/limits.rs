@@ -8,6 +8,10 @@ pub const CHOICES_MIN: usize = 2;
 pub const CHOICES_MAX: usize = 1_000;
 /// Characters (Unicode scalar values) of a contest's or a choice's title.
 pub const TITLE_CHARS_MAX: usize = 200;
+/// Characters of a choice's text: what a phone shows under a title without scrolling.
+pub const TEXT_CHARS_MAX: usize = 200;
+/// Lines of a choice's text.
+pub const TEXT_LINES_MAX: usize = 2;
 /// Bytes of a contest's or a choice's slug; it is part of every key in the store.
 pub const SLUG_BYTES_MAX: usize = 64;
 /// Bytes of a picture's URL. With 1,000 choices of usual titles a definition still fits its document.
@@ -27,6 +31,8 @@ pub const CHANNELS_MAX: usize = 63;
 /// Longest distance from a contest's opening to its close. Also what 48 bits of microseconds
 /// must hold (8.9 years).
 pub const HOURS_MAX: Duration = Duration::from_secs(5 * 366 * 86_400);
+/// How far ahead a contest can be closed by hand; what is further is a definition's `closes_at`.
+pub const CLOSE_AHEAD_MAX: Duration = Duration::from_secs(86_400);
 
 /// Body of one ballot's request.
 pub const BALLOT_BODY_BYTES_MAX: usize = 4 * 1_024;

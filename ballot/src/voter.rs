@@ -63,6 +63,14 @@ impl ContestKey {
         Voter(first_16(hasher.finalize()))
     }
 
+    /// The edition of a contest that was made before contests had one: derived from its key, which was
+    /// drawn when it was made.
+    pub fn edition(&self) -> String {
+        let hash = blake3::derive_key("landslide 2026-11-28 a contest's edition", &self.0);
+        let [a, b, c, d, e, f, g, h, ..] = hash;
+        format!("{:016x}", u64::from_be_bytes([a, b, c, d, e, f, g, h]))
+    }
+
     /// The device of a ballot that came without one: derived from the ballot id, so that a first
     /// vote retried on another node is still one voter.
     pub fn device_of_ballot(&self, ballot_id: BallotId) -> Device {

@@ -43,7 +43,8 @@ impl Contests {
             return Ok(());
         }
         // What is said of it now is for good, and a change under way may come to nothing.
-        if live.is_restricted() || self.end_in_doubt(hours, stamp) {
+        let in_doubt = self.end_in_doubt(hours, stamp) || self.end_was_cancellable(live, stamp);
+        if live.is_restricted() || in_doubt {
             return Err(NotAdmitted::HoursInDoubt);
         }
         Err(NotAdmitted::NotOpen(hours))
@@ -53,6 +54,19 @@ impl Contests {
     fn end_in_doubt(&self, hours: Hours, stamp: &Stamp) -> bool {
         let Some(age_max) = self.pace.definition_age_max else { return false };
         hours.phase(stamp.recorded_at) == Phase::Closed && self.age_at(stamp.moment) > age_max
+    }
+
+    /// Whether the end that has come is a close by hand that may have been taken back since this node
+    /// read of it. That is written before the close comes by any clock: a read that began later knows.
+    fn end_was_cancellable(&self, live: &LiveContest, stamp: &Stamp) -> bool {
+        let Some(_) = self.pace.definition_age_max else { return false };
+        let read_at = stamp.recorded_at.minus(stamp.moment.since(live.settled_at()));
+        live.close_can_be_cancelled()
+            && live
+                .contest
+                .hours
+                .closes_at
+                .is_some_and(|end| read_at < end && end <= stamp.recorded_at)
     }
 
     /// Whether the contest may have been opened or closed elsewhere without this node's knowing: a

@@ -57,6 +57,17 @@ impl Pace {
         close_written: timing::CLOSE_WRITTEN,
         definition_age_max: Some(timing::DEFINITION_AGE_MAX),
     };
+
+    /// What of the margin must be left when a close is written.
+    pub(crate) fn close_margin_left(&self) -> Duration {
+        self.close_margin.saturating_sub(self.close_written)
+    }
+
+    /// How long before a close it can be taken back, at the latest: the time for that to be written, and
+    /// the difference of two clocks. Nothing where one process knows it before it is written.
+    pub(crate) fn cancel_margin(&self) -> Duration {
+        self.definition_age_max.map_or(Duration::ZERO, |age| self.close_margin.saturating_sub(age))
+    }
 }
 
 /// The store could not be read, or not understood, and nothing is known of the contest without it.
@@ -120,11 +131,16 @@ impl Contests {
     /// The same, but on a cluster reads again what may have been made or opened elsewhere: what is
     /// said of it is for good. Fails where nothing is known of it and the store cannot be read.
     pub async fn get_fresh(&self, slug: &str) -> Result<Option<Arc<LiveContest>>, StoreAway> {
-        self.get_or_read(slug, |live| self.has_begun(live)).await
+        self.get_or_read(slug, |live| self.has_begun(live), |_| true).await
+    }
+
+    /// The same for a voter: a contest that is still a secret is as one that is not there.
+    pub async fn votable(&self, slug: &str) -> Result<Option<Arc<LiveContest>>, StoreAway> {
+        self.get_or_read(slug, |live| self.has_begun(live), |live| !self.is_secret(live)).await
     }
 
     /// The same, for a gateway with this channel key: it may be a second old, and "not a key" is
-    /// said for good, too.
+    /// said for good, too. Whoever has no key learns of no secret.
     pub async fn with_channel(
         &self,
         slug: &str,
@@ -133,7 +149,9 @@ impl Contests {
         let asked = self.clock.moment();
         let has_it = |live: &LiveContest| key.is_none_or(|key| live.channel_of_key(key).is_some());
         let is_enough = |live: &LiveContest| self.has_begun(live) && has_it(live);
-        let live = self.get_or_read(slug, is_enough).await?;
+        let is_shown =
+            |live: &LiveContest| !self.is_secret(live) || (key.is_some() && has_it(live));
+        let live = self.get_or_read(slug, is_enough, is_shown).await?;
         let is_unknown = live.as_deref().is_some_and(|live| !has_it(live));
         if self.is_shared() && is_unknown && self.age_at(asked) > Duration::ZERO {
             return Err(StoreAway);
@@ -144,8 +162,13 @@ impl Contests {
     /// A contest that the public may know of. Before its opening thousands ask for it: what is known
     /// of it must do for them.
     pub async fn public(&self, slug: &str) -> Result<Option<Arc<LiveContest>>, StoreAway> {
-        let live = self.get_or_read(slug, LiveContest::is_public).await?;
-        Ok(live.filter(|live| live.is_public()))
+        let is_public = |live: &LiveContest| live.is_public(self.clock.now());
+        self.get_or_read(slug, is_public, is_public).await
+    }
+
+    /// Whether there is a contest of that name, as far as somebody may know who is told no secrets.
+    pub fn is_known(&self, slug: &str) -> bool {
+        self.get(slug).is_some_and(|live| !self.is_secret(&live))
     }
 
     /// All contests, by slug.
@@ -183,12 +206,15 @@ impl Contests {
         now.since(Moment::from_micros(self.read_at_us.load(Ordering::Acquire)))
     }
 
+    /// A contest, read again where what is known of it is not enough. One that is not shown is as one
+    /// that is not there, in all that follows and in how long it takes.
     async fn get_or_read(
         &self,
         slug: &str,
         is_enough: impl Fn(&LiveContest) -> bool,
+        is_shown: impl Fn(&LiveContest) -> bool,
     ) -> Result<Option<Arc<LiveContest>>, StoreAway> {
-        let known = self.get(slug);
+        let known = self.get(slug).filter(|live| is_shown(live));
         if known.as_deref().is_some_and(|live| !self.is_shared() || is_enough(live)) {
             return Ok(known);
         }
@@ -197,7 +223,7 @@ impl Contests {
             self.read_after(asked).await;
         }
         let snapshot = self.snapshot.load();
-        match snapshot.live.get(slug) {
+        match snapshot.live.get(slug).filter(|live| is_shown(live)) {
             // What is known must do where the store is away; what is not may yet be there.
             Some(live) => Ok(Some(Arc::clone(live))),
             None if snapshot.unreadable.contains_key(slug) => Err(StoreAway),
@@ -219,6 +245,10 @@ impl Contests {
 
     fn is_shared(&self) -> bool {
         self.pace.definition_age_max.is_some()
+    }
+
+    fn is_secret(&self, live: &LiveContest) -> bool {
+        live.contest.is_secret(self.clock.now())
     }
 
     fn has_begun(&self, live: &LiveContest) -> bool {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use store::{StoreError, Version};
 
 /// The document `contest/{slug}`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct ContestDocument {
     pub(crate) definition: serde_json::Value,
     /// Hours that `open` and `close` have set: a definition without hours leaves them.
@@ -19,13 +19,45 @@ pub(crate) struct ContestDocument {
     pub(crate) opened_by_hand: bool,
     #[serde(default)]
     pub(crate) closed_by_hand: bool,
+    /// The end that a close by hand replaced: what taking it back restores. A close of an earlier
+    /// version has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) replaced_end: Option<ReplacedEnd>,
+    /// What tells the contest from another of its name; one of an earlier version has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) edition: Option<String>,
+    /// It is being deleted: nobody knows it any more, and what belongs to it goes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) deleted: Option<Deleted>,
+}
+
+/// An end as it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ReplacedEnd {
+    pub(crate) closes_at: Option<Timestamp>,
+}
+
+/// Which documents go with a contest: another under its name has later versions, which stay.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Deleted {
+    pub(crate) key: u64,
+    pub(crate) channels: u64,
 }
 
 impl ContestDocument {
+    /// Says what the contest is. Its edition stands beside the definition, where a node of an earlier
+    /// version does not stumble over it.
+    pub(crate) fn define(&mut self, contest: &Contest) {
+        let plain = Contest { edition: None, ..contest.clone() };
+        self.definition = serde_json::to_value(&plain).unwrap_or_default();
+        self.edition.clone_from(&contest.edition);
+    }
+
     /// The definition, if this version can read it.
     pub(crate) fn contest(&self, slug: &Slug) -> Result<Contest, StoreError> {
         let text = self.definition.to_string();
-        Contest::from_json(text.as_bytes()).map_err(|error| corrupt(slug, error))
+        let contest = Contest::from_json(text.as_bytes()).map_err(|error| corrupt(slug, error))?;
+        Ok(Contest { edition: self.edition.clone(), ..contest })
     }
 }
 
@@ -39,6 +71,17 @@ pub(crate) struct KeyDocument {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct ChannelsDocument {
     pub(crate) channels: Vec<Channel>,
+    /// Whose they are. One made while its contest was deleted may be left, and is nobody's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) edition: Option<String>,
+}
+
+impl ChannelsDocument {
+    /// The channels of this edition; those of an earlier version do not say whose they are.
+    pub(crate) fn of(self, edition: Option<&str>) -> Self {
+        let is_its = self.edition.is_none() || self.edition.as_deref() == edition;
+        if is_its { self } else { Self::default() }
+    }
 }
 
 /// A gateway's channel.

@@ -24,8 +24,8 @@ pub use admit::NotAdmitted;
 
 mod swap;
 
-mod change;
-pub use change::{Changed, ContestError};
+mod changes;
+pub use changes::{Changed, ContestError, Difference};
 
 mod clocks;
 

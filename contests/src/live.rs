@@ -6,14 +6,14 @@ use std::{
 };
 
 use ballot::{
-    Admission, ChannelNumber, Choice, ChoiceNumber, Contest, ContestKey, Destination, Hours,
-    Moment, Phase, Policy, ResultsVisibility, Slug, Timestamp,
+    Admission, ChannelNumber, Choice, ChoiceNumber, ChoiceOrder, Contest, ContestKey, Destination,
+    Hours, Moment, Phase, Policy, ResultsVisibility, Slug, Timestamp,
 };
 use bytes::Bytes;
 use serde::Serialize;
 use store::Version;
 
-use crate::documents::{self, Channel, Etag};
+use crate::documents::{self, Channel, Etag, ReplacedEnd};
 
 /// A contest with everything that a ballot needs, looked up once.
 #[derive(Debug)]
@@ -30,6 +30,12 @@ pub struct LiveContest {
     pub destination: Destination,
     /// Its public definition, written once.
     pub public: Bytes,
+    /// A text that is another whenever pages must be made anew: of the public definition, and of what
+    /// else pages depend on.
+    pub mark: String,
+    /// Its hours, as they are in the store; the definition's may be narrower for a moment.
+    pub hours: Hours,
+    replaced_end: Option<ReplacedEnd>,
     choices: HashMap<Slug, ChoiceNumber>,
     versions: (Version, Version),
     is_restricted: bool,
@@ -45,12 +51,14 @@ pub struct LiveContest {
 #[derive(Serialize)]
 struct PublicContest<'a> {
     contest: &'a Slug,
+    edition: Option<&'a str>,
     title: &'a str,
     opens_at: Option<Timestamp>,
     closes_at: Option<Timestamp>,
     policy: Policy,
     admission: Admission,
     results: ResultsVisibility,
+    order: ChoiceOrder,
     choices: &'a [Choice],
 }
 
@@ -64,15 +72,22 @@ impl LiveContest {
     ) -> Self {
         let public = documents::written(&PublicContest {
             contest: &slug,
+            edition: contest.edition.as_deref(),
             title: &contest.title,
             opens_at: contest.hours.opens_at,
             closes_at: contest.hours.closes_at,
             policy: contest.policy,
             admission: contest.admission,
             results: contest.results,
+            order: contest.order,
             choices: &contest.choices,
         });
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&public).update(contest.embed_origins.join(" ").as_bytes());
         Self {
+            mark: hasher.finalize().to_hex()[..16].to_owned(),
+            hours: contest.hours,
+            replaced_end: None,
             destination: Destination { contest: slug.clone(), shards: contest.shards },
             choices: contest.choice_numbers(),
             slug,
@@ -104,8 +119,18 @@ impl LiveContest {
     }
 
     /// Whether the public may know of it: a draft without hours is the administrators' own.
-    pub fn is_public(&self) -> bool {
-        self.contest.hours.opens_at.is_some()
+    pub fn is_public(&self, now: Timestamp) -> bool {
+        self.contest.hours.opens_at.is_some() && !self.contest.is_secret(now)
+    }
+
+    /// Whether its end was set by a close by hand that may still be taken back.
+    pub(crate) fn close_can_be_cancelled(&self) -> bool {
+        self.replaced_end.is_some()
+    }
+
+    /// The same contest, whose end has replaced another.
+    pub(crate) fn with_replaced_end(self, replaced_end: Option<ReplacedEnd>) -> Self {
+        Self { replaced_end, ..self }
     }
 
     /// The version of its definition.
@@ -124,6 +149,9 @@ impl LiveContest {
         let (key, channels) = (self.key.clone(), self.channels.clone());
         let mut restricted = Self::new(self.slug.clone(), contest, key, channels, self.versions);
         restricted.public = self.public.clone();
+        restricted.mark.clone_from(&self.mark);
+        restricted.hours = self.hours;
+        restricted.replaced_end = self.replaced_end;
         restricted.is_restricted = true;
         restricted.inherit(self);
         restricted
@@ -163,8 +191,12 @@ impl LiveContest {
         self.is_final.fetch_or(is_final, Ordering::AcqRel);
     }
 
-    /// Takes over what is known of the same contest besides its documents.
+    /// Takes over what is known of the same contest besides its documents; nothing of another that had
+    /// its name.
     pub(crate) fn inherit(&self, before: &Self) {
+        if self.contest.edition != before.contest.edition {
+            return;
+        }
         self.set_settled_at(before.settled_at());
         self.set_counted(before.counted_through(), before.is_final());
     }

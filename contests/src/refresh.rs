@@ -7,17 +7,14 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
-use ballot::{Contest, ContestKey, Counts, CountsStatus, Hours, Moment, Phase, Slug};
+use ballot::{Contest, Counts, CountsStatus, Hours, Moment, Phase, Slug};
 use futures_util::{StreamExt, stream};
 use store::{Document, Read, StoreError, Version};
 use tokio::sync::MutexGuard;
 
 use crate::{
     contests::{Contests, Snapshot},
-    documents::{
-        ChannelsDocument, ContestDocument, CountedSoFar, Etag, KeyDocument, corrupt, key, parse,
-        slug_of,
-    },
+    documents::{ChannelsDocument, ContestDocument, CountedSoFar, Etag, key, parse, slug_of},
     live::LiveContest,
     settled,
 };
@@ -58,9 +55,16 @@ impl Contests {
         let Some(document) = self.control.get(&key("contest", slug), Read::Serial).await? else {
             return Ok(None);
         };
-        let contest = parse::<ContestDocument>(slug, &document.body)?.contest(slug)?;
+        let document: ContestDocument = parse(slug, &document.body)?;
+        if document.deleted.is_some() {
+            return Ok(None);
+        }
+        let contest = document.contest(slug)?;
         let channels = match self.control.get(&key("channels", slug), Read::Quorum).await? {
-            Some(document) => parse::<ChannelsDocument>(slug, &document.body)?.channels,
+            Some(channels) => {
+                let channels: ChannelsDocument = parse(slug, &channels.body)?;
+                channels.of(document.edition.as_deref()).channels
+            }
             None => Vec::new(),
         };
         Ok(Some((contest, channels.into_iter().map(|channel| channel.channel).collect())))
@@ -169,7 +173,9 @@ impl Contests {
         let live = match known {
             Some(live) if live.is_current(versions) => Arc::clone(live),
             _ => {
-                let live = self.understand(slug, &document, channels).await?;
+                let Some(live) = self.understand(slug, &document, channels).await? else {
+                    return Ok(None);
+                };
                 known.inspect(|known| live.inherit(known));
                 Arc::new(live)
             }
@@ -178,28 +184,28 @@ impl Contests {
         Ok(Some(live))
     }
 
-    /// Makes of the documents what a ballot is checked against.
+    /// Makes of the documents what a ballot is checked against; nothing of one that is being deleted.
     async fn understand(
         &self,
         slug: &Slug,
-        document: &Document,
+        stored: &Document,
         channels: Option<&Document>,
-    ) -> Result<LiveContest, StoreError> {
-        let key_document = self.control.get(&key("key", slug), Read::Serial).await?;
-        let key_document = key_document.ok_or_else(|| corrupt(slug, "its key is missing"))?;
-        let stored: KeyDocument = parse(slug, &key_document.body)?;
-        let contest = parse::<ContestDocument>(slug, &document.body)?.contest(slug)?;
+    ) -> Result<Option<LiveContest>, StoreError> {
+        let document: ContestDocument = parse(slug, &stored.body)?;
+        if document.deleted.is_some() {
+            return Ok(None);
+        }
+        let key = self.key(slug).await?;
+        let edition = document.edition.clone().unwrap_or_else(|| key.edition());
+        let contest = Contest { edition: Some(edition), ..document.contest(slug)? };
         let (channels_version, channels) = match channels {
             None => (Version::NONE, ChannelsDocument::default()),
-            Some(document) => (document.version, parse(slug, &document.body)?),
+            Some(channels) => (channels.version, parse(slug, &channels.body)?),
         };
-        Ok(LiveContest::new(
-            slug.clone(),
-            contest,
-            ContestKey::from_bytes(stored.key),
-            channels.channels,
-            (document.version, channels_version),
-        ))
+        let channels = channels.of(contest.edition.as_deref()).channels;
+        let versions = (stored.version, channels_version);
+        let live = LiveContest::new(slug.clone(), contest, key, channels, versions);
+        Ok(Some(live.with_replaced_end(document.replaced_end)))
     }
 
     /// Notes how far a contest has been counted: nothing is stamped before that any more, and nothing

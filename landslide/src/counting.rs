@@ -60,6 +60,10 @@ impl tally::Contests for Counted {
             }))
         })
     }
+
+    fn seal<'a>(&'a self, contest: &'a Slug) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(self.0.contests.seal(contest))
+    }
 }
 
 impl Counted {

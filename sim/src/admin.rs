@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use ballot::{Admission, Choice, Contest, Hours, ResultsVisibility, Slug, Timestamp};
+use ballot::{Choice, Contest, Hours, ResultsVisibility, Slug, Timestamp};
 use contests::{ContestError, Etag};
 use fastrand::Rng;
 use store::{Read, StoreError};
@@ -58,23 +58,18 @@ impl ContestPlan {
 
     fn definition(&self) -> Contest {
         let time = |at: Duration| truth::at(at.as_micros() as u64);
-        let choice = |n| Choice {
-            choice: format!("choice-{n}").parse().expect("a slug"),
-            title: format!("Choice {n}"),
-            picture: None,
+        let choice = |n| {
+            Choice::new(format!("choice-{n}").parse().expect("a slug"), format!("Choice {n}"))
         };
         Contest {
-            title: "Which?".into(),
             hours: Hours {
                 opens_at: (!self.opened_by_hand).then(|| time(self.opens_at)),
                 closes_at: (!self.closed_by_hand).then(|| time(self.closes_at)),
             },
             policy: self.policy,
-            admission: Admission::Open,
             results: ResultsVisibility::Live,
             shards: self.shards,
-            choices: (0..self.choices).map(choice).collect(),
-            embed_origins: Vec::new(),
+            ..Contest::new("Which?", (0..self.choices).map(choice).collect())
         }
     }
 }
@@ -222,7 +217,7 @@ pub(crate) async fn carry_out(node: Arc<Node>, command: Command) {
             node.contests.put(&contest, &definition, is_new).await.map(|_| ()).map_err(Into::into)
         }
         What::Open => node.contests.open(&contest).await.map(|_| ()).map_err(Into::into),
-        What::Close => node.contests.close(&contest).await.map(|_| ()).map_err(Into::into),
+        What::Close => node.contests.close(&contest, Duration::ZERO).await.map(|_| ()).map_err(Into::into),
         What::Extend(to) => change(&node, &contest, |now| now.hours.closes_at = Some(to)).await,
         What::Rename(title) => change(&node, &contest, |now| now.title = title).await,
         What::Certify => match tally::certify(&*node.control, &contest).await {

@@ -67,6 +67,10 @@ impl tally::Contests for Counted {
             }))
         })
     }
+
+    fn seal<'a>(&'a self, contest: &'a Slug) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(self.node.contests.seal(contest))
+    }
 }
 
 impl Counted {

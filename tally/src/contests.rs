@@ -22,6 +22,10 @@ pub trait Contests: Send + Sync + 'static {
         &'a self,
         contest: &'a Slug,
     ) -> BoxFuture<'a, Result<Option<TallyContest>, StoreError>>;
+
+    /// Sees to it that the contest, which has closed, does not open again, not even by a request that
+    /// is on its way to the store: a read that begins after this has returned gives its hours for good.
+    fn seal<'a>(&'a self, contest: &'a Slug) -> BoxFuture<'a, Result<(), StoreError>>;
 }
 
 /// What the tally needs of a contest.

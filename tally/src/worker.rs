@@ -276,7 +276,8 @@ impl Worker {
         // The set is stored before the row that names it.
         let control = &*self.shared.control;
         batch_set::save(control, &self.contest, &set, &counted.batches, pulse).await?;
-        // Once it is written it is for good: only what the contest still is.
+        // Once it is written it is for good: only what the contest still is, and will be.
+        self.shared.contests.seal(&self.contest).await?;
         let contest = match self.definition().await? {
             Some(now) if now.counts_like(contest) => now,
             _ => return Err(CountError::Changed),

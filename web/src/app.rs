@@ -9,7 +9,7 @@ use std::{
 };
 
 use ballot::{Counts, Entropy, NodeClock, Slug};
-use contests::{Contests, Peers};
+use contests::{Contests, Difference, Peers};
 use hyper::{HeaderMap, Uri};
 use intake::Intake;
 use store::{ControlStore, StoreError, Version};
@@ -195,9 +195,24 @@ impl App {
 
     /// Notes what an administrator did. The act is done: a note that fails is only logged.
     pub(crate) async fn audit(&self, slug: &Slug, what: &str, by: &str) {
+        self.audit_change(slug, what, by, None).await;
+    }
+
+    /// The same, with what it made different.
+    pub(crate) async fn audit_change(
+        &self,
+        slug: &Slug,
+        what: &str,
+        by: &str,
+        difference: Option<Difference>,
+    ) {
         let at = self.clock.now();
         tracing::info!(contest = %slug, what, by, "administrator");
-        let entry = serde_json::json!({ "at": at, "what": what, "by": by });
+        let mut entry = serde_json::json!({ "at": at, "what": what, "by": by });
+        if let Some(Difference { before, after }) = difference {
+            entry["before"] = before.into();
+            entry["after"] = after.into();
+        }
         // The time in the key sorts the entries; two acts of one microsecond are told apart by chance.
         let chance = fastrand::u32(..);
         let key = format!("audit/{slug}/{:020}-{chance:08x}", at.as_micros());

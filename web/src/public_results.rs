@@ -1,6 +1,8 @@
 //! The results as the public sees them, where a contest shows them.
 
-use ballot::{ChoiceVotes, Counts, CountsStatus, ResultsVisibility, Slug, Timestamp};
+use std::sync::Arc;
+
+use ballot::{ChoiceVotes, Counts, CountsStatus, Slug, Timestamp};
 use contests::LiveContest;
 use serde::Serialize;
 
@@ -27,11 +29,10 @@ pub(crate) fn json(counts: &Counts) -> Vec<u8> {
 
 /// Whether the public may see these counts.
 pub(crate) fn is_visible(live: &LiveContest, counts: Option<&Counts>) -> bool {
-    match live.contest.results {
-        ResultsVisibility::Live => true,
-        ResultsVisibility::Hidden => false,
-        ResultsVisibility::AfterClose => {
-            counts.is_some_and(|counts| counts.status >= CountsStatus::Final)
-        }
-    }
+    live.contest.results.are_shown(counts.map(|counts| counts.status))
+}
+
+/// The counts with the titles that the choices have now.
+pub(crate) fn retitled(counts: Arc<Counts>, live: &LiveContest) -> Arc<Counts> {
+    counts.retitled(&live.contest).map_or(counts, Arc::new)
 }

@@ -46,6 +46,7 @@ pub(crate) fn router(worker: Worker, audience: Audience) -> Router {
         .route("/c/{contest}/qr.svg", get(images::qr))
         .route("/v1/time", get(public::time))
         .route("/v1/contests/{contest}", get(public::contest))
+        .route("/v1/contests/{contest}/state", get(public::state))
         .route("/v1/contests/{contest}/results", get(public::results))
         .route("/v1/contests/{contest}/results/stream", get(public::results_stream));
     #[cfg(feature = "card")]
@@ -84,10 +85,13 @@ pub(crate) fn router(worker: Worker, audience: Audience) -> Router {
             .route("/v1/admin/contests", get(contests::list_contests))
             .route(
                 "/v1/admin/contests/{contest}",
-                get(contests::get_contest).put(contests::put_contest),
+                get(contests::get_contest)
+                    .put(contests::put_contest)
+                    .delete(contests::delete_contest),
             )
             .route("/v1/admin/contests/{contest}/open", post(contests::open_contest))
             .route("/v1/admin/contests/{contest}/close", post(contests::close_contest))
+            .route("/v1/admin/contests/{contest}/close/cancel", post(contests::cancel_close))
             .route("/v1/admin/contests/{contest}/certify", post(contests::certify_contest))
             .route("/v1/admin/contests/{contest}/live", get(standing::live))
             .route("/v1/admin/contests/{contest}/lease", get(standing::lease))
@@ -117,7 +121,7 @@ async fn method_not_allowed(State(app): State<Arc<App>>, request: Parts) -> Prob
     let path = request.uri.path();
     let rest = path.strip_prefix("/v1/contests/").or(path.strip_prefix("/v1/admin/contests/"));
     let slug = rest.and_then(|rest| rest.split('/').next());
-    if slug.is_some_and(|slug| app.contests.get(slug).is_none()) {
+    if slug.is_some_and(|slug| !app.contests.is_known(slug)) {
         return Problem::no_such_contest();
     }
     let detail = format!("{} is not for this path; see Allow.", request.method);

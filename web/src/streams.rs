@@ -15,7 +15,7 @@ use std::{
 
 use ballot::{Counts, CountsStatus, NodeClock, Slug, Timestamp};
 use bytes::{BufMut, Bytes, BytesMut};
-use contests::Contests;
+use contests::{Contests, LiveContest};
 use parking_lot::Mutex;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -58,8 +58,8 @@ pub(crate) struct Encoded {
     json: Bytes,
 }
 
-/// Which counts: what a change of them changes.
-type Edition = (CountsStatus, u64, Timestamp);
+/// Which counts, by which definition: what a change of them changes.
+type Edition = (CountsStatus, u64, Timestamp, String);
 
 /// What the viewers of one contest look at.
 #[derive(Debug)]
@@ -120,7 +120,7 @@ impl Viewer {
 }
 
 impl Encoded {
-    fn new(counts: &Counts) -> Self {
+    fn new(counts: &Counts, of: Edition) -> Self {
         const BEFORE: &[u8] = b"event: counts\ndata: ";
         const AFTER: &[u8] = b"\n\n";
         let json = public_results::json(counts);
@@ -130,7 +130,7 @@ impl Encoded {
         event.put_slice(AFTER);
         let event = event.freeze();
         let json = event.slice(BEFORE.len()..event.len() - AFTER.len());
-        Self { of: edition(counts), event, json }
+        Self { of, event, json }
     }
 
     /// As JSON.
@@ -139,8 +139,8 @@ impl Encoded {
     }
 }
 
-fn edition(counts: &Counts) -> Edition {
-    (counts.status, counts.generation, counts.counted_through)
+fn edition(counts: &Counts, live: &LiveContest) -> Edition {
+    (counts.status, counts.generation, counts.counted_through, live.mark.clone())
 }
 
 impl Streams {
@@ -158,14 +158,16 @@ impl Streams {
     }
 
     /// The results as they are sent, encoded if nobody has asked for these yet.
-    pub(crate) fn encoded(&self, counts: &Counts) -> Arc<Encoded> {
+    pub(crate) fn encoded(&self, counts: Arc<Counts>, live: &LiveContest) -> Arc<Encoded> {
+        let of = edition(&counts, live);
         let mut all = self.encoded.lock();
         if let Some(encoded) = all.get(&counts.contest)
-            && encoded.of == edition(counts)
+            && encoded.of == of
         {
             return Arc::clone(encoded);
         }
-        let encoded = Arc::new(Encoded::new(counts));
+        let counts = public_results::retitled(counts, live);
+        let encoded = Arc::new(Encoded::new(&counts, of));
         self.metrics.results_encoded.inc();
         all.insert(counts.contest.clone(), Arc::clone(&encoded));
         encoded
@@ -206,7 +208,7 @@ impl Streams {
             match self.rows.get(slug).await {
                 Ok(counts) if !public_results::is_visible(&live, counts.as_deref()) => break,
                 Ok(counts) => {
-                    let encoded = counts.map(|counts| self.encoded(&counts));
+                    let encoded = counts.map(|counts| self.encoded(counts, &live));
                     if let Some(encoded) = encoded
                         && sent.as_ref().is_none_or(|sent| {
                             let waited = self.clock.moment().since(told_at);

@@ -3,10 +3,7 @@ use std::collections::{BTreeMap, HashMap};
 use proptest::{collection::vec, prelude::*, sample};
 
 use super::*;
-use crate::{
-    Admission, BallotId, ChannelNumber, Choice, ChoiceNumber, Hours, Policy, ResultsVisibility,
-    Timestamp, Voter,
-};
+use crate::{BallotId, ChannelNumber, Choice, ChoiceNumber, Hours, Policy, Timestamp, Voter};
 
 const OPENS_AT: i64 = 1_795_464_000_000_000;
 const CLOSES_AT: i64 = OPENS_AT + 10;
@@ -14,20 +11,15 @@ const POLICIES: [Policy; 5] =
     [Policy::One, Policy::Latest, Policy::UpTo(2), Policy::UpTo(3), Policy::Unlimited];
 
 fn contest(policy: Policy) -> Contest {
-    let choice =
-        |n| Choice { choice: format!("c{n}").parse().unwrap(), title: "C".into(), picture: None };
+    let choice = |n| Choice::new(format!("c{n}").parse().unwrap(), "C");
     Contest {
-        title: "t".into(),
         hours: Hours {
             opens_at: Some(Timestamp::from_micros(OPENS_AT)),
             closes_at: Some(Timestamp::from_micros(CLOSES_AT)),
         },
         policy,
-        admission: Admission::Open,
-        results: ResultsVisibility::Hidden,
         shards: 1,
-        choices: (0..4).map(choice).collect(),
-        embed_origins: Vec::new(),
+        ..Contest::new("t", (0..4).map(choice).collect())
     }
 }
 

@@ -6,7 +6,7 @@ use super::{
     tests::{Slow, definition, node_on, slow},
     *,
 };
-use crate::{change::ContestError, test_clock::START};
+use crate::{changes::ContestError, test_clock::START};
 
 /// Seconds made tenths, so that the tests do not wait.
 const QUICK: Pace = Pace {
@@ -39,7 +39,7 @@ async fn a_close_has_its_margin_however_long_it_has_waited() {
     let tv = "tv".parse().unwrap();
     node.put(&tv, &opens(START.minus(Duration::from_secs(60))), |_| true).await.unwrap();
     held_up(&node, &store).await;
-    let closed = node.close(&tv).await.unwrap();
+    let closed = node.close(&tv, Duration::ZERO).await.unwrap();
     let left = closed.live.contest.hours.closes_at.unwrap().since(node.clock.now());
     // Every node has had the time to read it that it may take, and the clocks their difference.
     let needed = QUICK.close_margin - QUICK.close_written;
@@ -55,9 +55,9 @@ async fn a_change_of_a_draft_does_not_go_through_after_it_has_opened() {
     node.put(&tv, &opens(opening), |_| true).await.unwrap();
     held_up(&node, &store).await;
     let mut choices = opens(opening);
-    choices.choices[1].title = "another".into();
+    choices.choices[1].choice = "another".parse().unwrap();
     // Asked in time, and frozen when its turn comes.
     let refused = node.put(&tv, &choices, |_| true).await.unwrap_err();
     assert!(matches!(refused, ContestError::NotNow { field: Some("choices"), .. }), "{refused}");
-    assert_eq!(node.get("tv").unwrap().contest.choices[1].title, "B");
+    assert_eq!(node.get("tv").unwrap().contest.choices[1].choice.as_str(), "b");
 }

@@ -209,7 +209,7 @@ async fn only_what_may_still_be_changed_unseen_is_read_serially() {
 async fn a_close_that_is_half_done_when_its_node_dies_is_seen_by_the_next_refresh() {
     let (_cluster, _, here, session, there) = two_nodes().await;
     *session.fault.lock() = Some(Fault::DiesHalfDone);
-    there.close(&"tv".parse().unwrap()).await.unwrap_err();
+    there.close(&"tv".parse().unwrap(), Duration::ZERO).await.unwrap_err();
     a_refresh_later(&here).await;
     assert!(closes_at(&here).is_some_and(|end| end > here.clock.now()));
 }
@@ -219,7 +219,7 @@ async fn a_close_without_a_reply_is_done_or_never_will_be() {
     let (cluster, _, here, session, there) = two_nodes().await;
     let tv = "tv".parse().unwrap();
     *session.fault.lock() = Some(Fault::LiesInPausedNode);
-    let refused = there.close(&tv).await.unwrap_err();
+    let refused = there.close(&tv, Duration::ZERO).await.unwrap_err();
     assert!(refused.to_string().contains("it was not done"), "{refused}");
     let held = cluster.held.lock().take();
     let late = cluster.carry_out(held).await.unwrap();
@@ -230,7 +230,7 @@ async fn a_close_without_a_reply_is_done_or_never_will_be() {
     }
 
     *session.fault.lock() = Some(Fault::ReplyLost);
-    there.close(&tv).await.unwrap();
+    there.close(&tv, Duration::ZERO).await.unwrap();
     a_refresh_later(&here).await;
     assert!(closes_at(&here).is_some() && closes_at(&here) == closes_at(&there));
 }

@@ -1,7 +1,8 @@
 //! Settings' values that are read from a text: the same by a flag, a variable and a key in the file.
 
-use std::{str::FromStr, time::Duration};
+use std::str::FromStr;
 
+pub use ballot::Span;
 use ipnet::IpNet;
 use serde::Deserialize;
 use web::Roles;
@@ -33,7 +34,7 @@ macro_rules! read_from_text {
     )+};
 }
 
-read_from_text!(RoleList, NetList, AddressList, NodeName, Span, StoreAddress);
+read_from_text!(RoleList, NetList, AddressList, NodeName, StoreAddress);
 
 /// A name that can be part of a document's key.
 #[derive(Clone, Debug)]
@@ -106,28 +107,5 @@ impl FromStr for AddressList {
             is_one.then(|| address.to_owned()).ok_or_else(|| format!("{address:?} {example}"))
         };
         addresses.map(read).collect::<Result<_, _>>().map(Self)
-    }
-}
-
-/// A length of time as `500ms`, `10s`, `2m` or `1h`.
-#[derive(Clone, Copy, Debug)]
-pub struct Span(pub Duration);
-
-impl FromStr for Span {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("{text:?} is not a time such as 500ms, 10s, 2m or 1h");
-        let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(wrong)?;
-        let (number, unit) = text.split_at(digits);
-        let number: f64 = number.parse().map_err(|_| wrong())?;
-        let seconds = match unit {
-            "ms" => 0.001,
-            "s" => 1.0,
-            "m" => 60.0,
-            "h" => 3_600.0,
-            _ => return Err(wrong()),
-        };
-        Duration::try_from_secs_f64(number * seconds).map(Self).map_err(|_| wrong())
     }
 }

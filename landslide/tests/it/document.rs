@@ -83,6 +83,17 @@ fn valid(at: &str, schema: &Value, value: &Value) -> Result<(), String> {
             "minimum" if value.as_f64() < wanted.as_f64() => {
                 return Err(format!("{at} is below {wanted}"));
             }
+            "maximum" if value.as_f64() > wanted.as_f64() => {
+                return Err(format!("{at} is above {wanted}"));
+            }
+            "minLength" | "minItems"
+                if length(value).is_some_and(|n| Some(n) < wanted.as_u64()) =>
+            {
+                return Err(format!("{at} is shorter than {wanted}"));
+            }
+            "maxLength" | "maxItems" if length(value) > wanted.as_u64() => {
+                return Err(format!("{at} is longer than {wanted}"));
+            }
             // Looked at below, or for people.
             "properties"
             | "required"
@@ -91,6 +102,12 @@ fn valid(at: &str, schema: &Value, value: &Value) -> Result<(), String> {
             | "allOf"
             | "enum"
             | "minimum"
+            | "maximum"
+            | "minLength"
+            | "minItems"
+            | "maxLength"
+            | "maxItems"
+            | "pattern"
             | "format"
             | "description"
             | "example"
@@ -102,6 +119,16 @@ fn valid(at: &str, schema: &Value, value: &Value) -> Result<(), String> {
         Value::Object(members) => has_members(at, schema, members),
         _ => Ok(()),
     }
+}
+
+/// Of what has one, in characters or items.
+fn length(value: &Value) -> Option<u64> {
+    let length = match value {
+        Value::String(text) => text.chars().count(),
+        Value::Array(items) => items.len(),
+        _ => return None,
+    };
+    Some(length as u64)
 }
 
 fn has_type(at: &str, wanted: &Value, value: &Value) -> Result<(), String> {

@@ -16,10 +16,13 @@ mod http {
     mod gateways;
     mod hidden;
     mod hosts;
+    mod life;
     mod pages;
     mod public;
+    mod secret;
     mod sessions;
     mod show;
+    mod state;
     mod tls;
 }
 

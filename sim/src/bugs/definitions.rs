@@ -50,4 +50,8 @@ impl Contests for Stale {
             Ok(read)
         })
     }
+
+    fn seal<'a>(&'a self, contest: &'a Slug) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.right.seal(contest)
+    }
 }

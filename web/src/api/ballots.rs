@@ -62,7 +62,7 @@ where
     B: hyper::body::Body<Data = Bytes> + Unpin,
     B::Error: fmt::Display,
 {
-    if worker.app.contests.get_fresh(slug).await?.is_none() {
+    if worker.app.contests.votable(slug).await?.is_none() {
         return Err(Problem::no_such_contest());
     }
     body::check_content_type(headers, &["application/json"])?;
@@ -98,8 +98,9 @@ pub(crate) async fn preflight(State(app): State<Arc<App>>, request: Parts) -> Re
 impl Recorded {
     fn into_json(self, is_secure: bool) -> hyper::Response<Bytes> {
         // Neither an id, a slug nor a time has a character that JSON escapes.
+        let counts = if self.first_counts { r#","counts":"first""# } else { "" };
         let body = format!(
-            r#"{{"ballot_id":"{}","contest":"{}","recorded_at":"{}"}}"#,
+            r#"{{"ballot_id":"{}","contest":"{}","recorded_at":"{}"{counts}}}"#,
             self.ballot_id, self.contest, self.recorded_at
         );
         let mut response = hyper::Response::new(Bytes::from(body));

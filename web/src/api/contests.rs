@@ -1,17 +1,17 @@
 //! What administrators do with contests: definitions, opening, closing, certifying, gateways' keys.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
     extract::State,
     response::{IntoResponse, Response},
 };
-use ballot::{Contest, Slug, limits};
+use ballot::{Contest, Slug, Span, limits};
 use contests::{Changed, ContestError, Etag, LiveContest};
 use hyper::{
     Request, StatusCode,
-    header::{ETAG, HeaderValue},
+    header::{CONTENT_TYPE, ETAG, HeaderValue},
 };
 
 use crate::{
@@ -20,17 +20,18 @@ use crate::{
         body::{self, unreadable as unreadable_body},
         conditions::allows_change,
         in_path::InPath,
-        members::members,
+        members::{invalid_member, members},
         problem::{Problem, ProblemKind},
         refusals::not_certified,
         reply::json,
     },
     identity::admitted::{Administrator, Managed},
     pages::protocol::CERTIFIED,
+    public_results::retitled,
     shapes::{
         contests::{
-            ChannelKey, ContestBody, ContestList, ContestListBody, Listed, NewChannel,
-            UnreadableContest,
+            ChannelKey, CloseBody, ContestBody, ContestList, ContestListBody, DefinitionBody,
+            Listed, NewChannel, UnreadableContest,
         },
         counts::CountsBody,
         problem::ProblemBody,
@@ -42,12 +43,13 @@ use crate::{
 #[utoipa::path(
     put, path = "/v1/admin/contests/{contest}", tag = "administrators",
     security(("admin_token" = []), ("session" = [], "csrf" = [])),
-    request_body(content((ContestBody = "application/json"),
+    request_body(content((DefinitionBody = "application/json"),
         (String = "application/toml"))),
     responses(
         (status = 200, description = "Changed", body = ContestBody),
         (status = 201, description = "Created", body = ContestBody),
-        (status = 409, description = "Frozen since the contest opened", body = ProblemBody,
+        (status = 409, description = "Frozen since the contest opened, but for title, results, \
+            listed, embed_origins, closes_at, and a choice's title, text and picture", body = ProblemBody,
             content_type = "application/problem+json"),
         (status = 412, description = "Changed meanwhile", body = ProblemBody,
             content_type = "application/problem+json"),
@@ -80,7 +82,7 @@ pub(crate) async fn put_contest(
     };
     let changed = app.contests.put(&slug, &definition?, is_expected).await?;
     let what = if changed.created { "contest created" } else { "contest changed" };
-    app.audit(&slug, what, administrator.name()).await;
+    app.audit_change(&slug, what, administrator.name(), changed.difference()).await;
     let status = if changed.created { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, definition_of(&changed.live)).into_response())
 }
@@ -147,22 +149,97 @@ pub(crate) async fn open_contest(
     moved(&app, &live.slug, changed, "contest opened", &by).await
 }
 
-/// Closes a contest, within a moment. What was acknowledged before is counted.
+/// Closes a contest, within a moment, or after the time that is asked for. What was acknowledged before
+/// is counted. Where a close is under way, or the end is nearer, nothing moves.
 #[utoipa::path(
     post, path = "/v1/admin/contests/{contest}/close", tag = "administrators",
     security(("admin_token" = []), ("session" = [], "csrf" = [])),
+    request_body(content = Option<CloseBody>,
+        description = "When; nothing is as soon as every node can know of it"),
     responses(
         (status = 200, description = "Closed, or closing at closes_at", body = ContestBody),
         (status = 409, description = "Not open", body = ProblemBody,
+            content_type = "application/problem+json"),
+        (status = 422, description = "Not a time from 0s to 24h", body = ProblemBody,
             content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn close_contest(
     State(app): State<Arc<App>>,
     Managed { live, by }: Managed,
+    request: Request<Body>,
 ) -> Result<Response, Problem> {
-    let changed = app.contests.close(&live.slug).await;
+    let after = close_after(request).await?;
+    let changed = app.contests.close(&live.slug, after).await;
     moved(&app, &live.slug, changed, "contest closed", &by).await
+}
+
+/// The time that a body asks for; none asks for as soon as can be.
+async fn close_after(request: Request<Body>) -> Result<Duration, Problem> {
+    let (parts, request_body) = request.into_parts();
+    let check_type = || body::check_content_type(&parts.headers, &["application/json"]);
+    if parts.headers.contains_key(CONTENT_TYPE) {
+        check_type()?;
+    }
+    let bytes = body::read(request_body, limits::BALLOT_BODY_BYTES_MAX).await?;
+    if bytes.is_empty() {
+        return Ok(Duration::ZERO);
+    }
+    check_type()?;
+    let Some(text) = members::<CloseBody>(&bytes)?.r#in else { return Ok(Duration::ZERO) };
+    let Span(after) = text.parse().map_err(|wrong| {
+        Problem::new(ProblemKind::InvalidMember, format!("{wrong}.")).field("in")
+    })?;
+    if after > limits::CLOSE_AHEAD_MAX {
+        return Err(invalid_member(
+            "in",
+            "must be 24h at most; a definition has a later closes_at",
+        ));
+    }
+    Ok(after)
+}
+
+/// Takes a close by hand back, until it takes effect: the end is what it was before. A moment before
+/// it takes effect not every node would know in time; `cancel_until` of the live view says until when.
+#[utoipa::path(
+    post, path = "/v1/admin/contests/{contest}/close/cancel", tag = "administrators",
+    security(("admin_token" = []), ("session" = [], "csrf" = [])),
+    responses(
+        (status = 200, description = "Taken back", body = ContestBody),
+        (status = 409, description = "Nobody has closed it, or it is too late", body = ProblemBody,
+            content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn cancel_close(
+    State(app): State<Arc<App>>,
+    Managed { live, by }: Managed,
+) -> Result<Response, Problem> {
+    let changed = app.contests.cancel_close(&live.slug).await;
+    moved(&app, &live.slug, changed, "close taken back", &by).await
+}
+
+/// Deletes a draft, with its key and its channels. What was done with it stays on record.
+#[utoipa::path(
+    delete, path = "/v1/admin/contests/{contest}", tag = "administrators",
+    security(("admin_token" = []), ("session" = [], "csrf" = [])),
+    responses(
+        (status = 204, description = "Deleted"),
+        (status = 404, description = "No such contest", body = ProblemBody,
+            content_type = "application/problem+json"),
+        (status = 409, description = "It has opened, or is about to", body = ProblemBody,
+            content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn delete_contest(
+    State(app): State<Arc<App>>,
+    administrator: Administrator,
+    InPath(slug): InPath,
+) -> Result<StatusCode, Problem> {
+    // No contest has a name that is none.
+    let slug: Slug = slug.parse().map_err(|_| Problem::no_such_contest())?;
+    app.contests.delete(&slug).await?;
+    app.audit(&slug, "contest deleted", administrator.name()).await;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 async fn moved(
@@ -173,7 +250,7 @@ async fn moved(
     by: &Administrator,
 ) -> Result<Response, Problem> {
     let changed = changed?;
-    app.audit(slug, what, by.name()).await;
+    app.audit_change(slug, what, by.name(), changed.difference()).await;
     Ok(definition_of(&changed.live))
 }
 
@@ -194,7 +271,7 @@ pub(crate) async fn certify_contest(
     let counts = tally::certify(&*app.control, &live.slug).await;
     let counts = counts.map_err(|error| not_certified(error, live.contest.hours))?;
     app.audit(&live.slug, CERTIFIED, by.name()).await;
-    Ok(json(&counts))
+    Ok(json(&*retitled(Arc::new(counts), &live)))
 }
 
 /// Makes a gateway's channel key. Again: a new key, the old one is revoked.

@@ -7,11 +7,15 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use ballot::{Counts, Slug, Timestamp};
+use ballot::{Counts, Timestamp};
+use bytes::Bytes;
+use contests::LiveContest;
 use futures_util::stream;
 use hyper::{
     HeaderMap, StatusCode,
-    header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, HeaderValue},
+    header::{
+        ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, HeaderValue,
+    },
 };
 use serde::Serialize;
 
@@ -26,9 +30,16 @@ use crate::{
     },
     public_results,
     shapes::{
-        contests::PublicContestBody, counts::ResultsBody, problem::ProblemBody, standing::TimeBody,
+        contests::{PublicContestBody, State as ContestState},
+        counts::ResultsBody,
+        problem::ProblemBody,
+        standing::TimeBody,
     },
 };
+
+/// How long caches keep a contest's state: with it, the refresh and the pages' own pause a change is seen
+/// within 15 s. A cache that serves millions asks for it twice in that time.
+const STATE_AGE_S: u64 = 2;
 
 /// A contest's public definition.
 #[utoipa::path(
@@ -36,7 +47,8 @@ use crate::{
     responses(
         (status = 200, description = "The definition", body = PublicContestBody),
         (status = 304, description = "Not changed since the ETag"),
-        (status = 404, description = "No such contest, or a draft without hours",
+        (status = 404, description = "No such contest, a draft without hours, or one that the \
+            public is not to know of yet",
             body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
@@ -48,17 +60,59 @@ pub(crate) async fn contest(
     let live = app.contests.public(&slug).await?;
     let live = live.ok_or_else(Problem::no_such_contest)?;
     let etag = live.etag().to_string();
-    let mut response = if matches(&headers, &etag) {
+    // Short: a close by hand and a change of title must be seen soon.
+    Ok(kept_json(&headers, &etag, live.public.clone(), "public, max-age=5"))
+}
+
+/// What a page that stays open asks for every few seconds: whether anything is otherwise than it shows.
+/// Scripts of any site may read it; it is the same for everybody.
+#[utoipa::path(
+    get, path = "/v1/contests/{contest}/state", tag = "public",
+    responses(
+        (status = 200, description = "How it stands", body = ContestState),
+        (status = 304, description = "Not changed since the ETag"),
+        (status = 404, description = "No such contest, a draft without hours, or one that the \
+            public is not to know of yet",
+            body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn state(
+    State(app): State<Arc<App>>,
+    InPath(slug): InPath,
+    headers: HeaderMap,
+) -> Response {
+    let mut response = match app.contests.public(&slug).await {
+        Ok(Some(live)) => state_of(&live, app.clock.now(), &headers),
+        Ok(None) => Problem::no_such_contest().into_response(),
+        Err(away) => Problem::from(away).into_response(),
+    };
+    response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    response
+}
+
+fn state_of(live: &LiveContest, now: Timestamp, headers: &HeaderMap) -> Response {
+    let state = serde_json::to_vec(&ContestState::of(live, now));
+    let body = Bytes::from(state.expect("a state has only string keys"));
+    let etag = format!("\"{}\"", &blake3::hash(&body).to_hex()[..16]);
+    // Never past an opening or a close that is known: the answer is another then.
+    let times = [live.hours.opens_at, live.hours.closes_at].into_iter().flatten();
+    let next = times.filter(|time| *time > now).min();
+    let left_s = next.map_or(STATE_AGE_S, |next| next.since(now).as_secs());
+    let kept = format!("public, max-age={}", left_s.min(STATE_AGE_S));
+    kept_json(headers, &etag, body, &kept)
+}
+
+/// JSON that caches keep, or that the client has it already.
+fn kept_json(asked: &HeaderMap, etag: &str, body: Bytes, kept: &str) -> Response {
+    let mut response = if matches(asked, etag) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
-        let json = [(CONTENT_TYPE, "application/json")];
-        (json, live.public.clone()).into_response()
+        ([(CONTENT_TYPE, "application/json")], body).into_response()
     };
     let headers = response.headers_mut();
     headers.insert(ETAG, HeaderValue::try_from(etag).expect("digits in quotes"));
-    // Short: a close by hand and a change of title must be seen soon.
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=5"));
-    Ok(response)
+    headers.insert(CACHE_CONTROL, HeaderValue::try_from(kept).expect("words and numbers"));
+    response
 }
 
 /// What time it is by the server's clock, which the hours are decided by. A page that caches keep
@@ -91,9 +145,8 @@ pub(crate) async fn results(
     State(app): State<Arc<App>>,
     InPath(slug): InPath,
 ) -> Result<Response, Problem> {
-    let (_, counts) = visible(&app, &slug).await?;
-    let counts = counts.ok_or_else(no_counts)?;
-    let encoded = app.streams.encoded(&counts);
+    let (live, counts) = visible(&app, &slug).await?;
+    let encoded = app.streams.encoded(counts.ok_or_else(no_counts)?, &live);
     let headers = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "public, max-age=1")];
     Ok((headers, encoded.json()).into_response())
 }
@@ -115,8 +168,8 @@ pub(crate) async fn results_stream(
     State(app): State<Arc<App>>,
     InPath(slug): InPath,
 ) -> Result<Response, Problem> {
-    let (slug, _) = visible(&app, &slug).await?;
-    let viewer = app.streams.subscribe(&slug).ok_or_else(|| {
+    let (live, _) = visible(&app, &slug).await?;
+    let viewer = app.streams.subscribe(&live.slug).ok_or_else(|| {
         let detail = "As many streams are open as this node serves. Come back, or ask for the \
                       results now and then.";
         Problem::new(ProblemKind::Overloaded, detail)
@@ -137,7 +190,10 @@ pub(crate) async fn results_stream(
 }
 
 /// The contest and its counts, if the public may see them now.
-async fn visible(app: &App, slug: &str) -> Result<(Slug, Option<Arc<Counts>>), Problem> {
+async fn visible(
+    app: &App,
+    slug: &str,
+) -> Result<(Arc<LiveContest>, Option<Arc<Counts>>), Problem> {
     let live = app.contests.public(slug).await?;
     let live = live.ok_or_else(Problem::no_such_contest)?;
     let counts = app.counts(&live.slug).await?;
@@ -147,5 +203,5 @@ async fn visible(app: &App, slug: &str) -> Result<(Slug, Option<Arc<Counts>>), P
             "The results of this contest are not shown now.",
         ));
     }
-    Ok((live.slug.clone(), counts))
+    Ok((live, counts))
 }

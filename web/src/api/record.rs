@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use ballot::{
-    Ballot, BallotId, ChannelNumber, Device, Slug, Stamp, Timestamp, limits, random_bytes,
+    Ballot, BallotId, ChannelNumber, Device, Policy, Slug, Stamp, Timestamp, limits, random_bytes,
 };
 use contests::LiveContest;
 use hyper::HeaderMap;
@@ -35,6 +35,8 @@ pub(crate) struct Recorded {
     pub(crate) ballot_id: BallotId,
     pub(crate) contest: Slug,
     pub(crate) recorded_at: Timestamp,
+    /// Whether only the voter's first ballot counts, be it this or an earlier one.
+    pub(crate) first_counts: bool,
     /// The device that was derived, for the client to keep.
     pub(crate) new_device: Option<Device>,
 }
@@ -74,7 +76,14 @@ pub(crate) async fn record(
     };
     worker.gatherer.submit(&live.destination, ballot, stamp.moment)?.await?;
     worker.app.metrics.acknowledged.inc();
-    Ok(Recorded { ballot_id: id, contest: live.slug.clone(), recorded_at, new_device })
+    let first_counts = live.contest.policy == Policy::One;
+    Ok(Recorded {
+        ballot_id: id,
+        contest: live.slug.clone(),
+        recorded_at,
+        first_counts,
+        new_device,
+    })
 }
 
 /// Reads a ballot id and holds its time against the server's and the opening.

@@ -12,6 +12,7 @@ use crate::{
     http::{problem::Problem, reply::json},
     identity::admitted::{Administrator, Managed, ManagedCounts},
     pages::words::visibility,
+    public_results::retitled,
     shapes::{
         counts::CountsBody,
         nodes::{Nodes, NodesBody},
@@ -108,9 +109,10 @@ pub(crate) async fn live(
         opens_at: live.contest.hours.opens_at,
         closes_at: live.contest.hours.closes_at,
         results: visibility(live.contest.results).to_owned(),
+        cancel_until: app.contests.cancel_until(&live),
         close_margin_seconds: app.contests.close_margin().as_secs_f64(),
         channels: live.channels.iter().map(|channel| channel.channel.to_string()).collect(),
-        counts,
+        counts: counts.map(|counts| retitled(counts, &live)),
         lease,
         nodes: Nodes::of(&app.peers),
     }))

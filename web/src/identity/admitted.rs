@@ -23,6 +23,7 @@ use crate::{
         problem::{Problem, ProblemKind},
         refusals::{no_counts, unreadable_contest},
     },
+    public_results::retitled,
 };
 
 /// The cookie. Over TLS its name forbids that another host or a plain connection has set it.
@@ -98,7 +99,8 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let Managed { live, .. } = Managed::from_request_parts(parts, state).await?;
         let counts = Arc::<App>::from_ref(state).counts(&live.slug).await?;
-        Ok(Self { live, counts: counts.ok_or_else(no_counts)? })
+        let counts = retitled(counts.ok_or_else(no_counts)?, &live);
+        Ok(Self { live, counts })
     }
 }
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use ballot::{
-    Admission, BallotCounts, BallotId, Choice, ChoiceVotes, Contest, Counts, CountsStatus, Hours,
-    Phase, Policy, ResultsVisibility, Slug, Timestamp,
+    BallotCounts, BallotId, Choice, ChoiceVotes, Contest, Counts, CountsStatus, Hours, Phase,
+    Policy, ResultsVisibility, Slug, Timestamp,
 };
 
 use super::{
@@ -35,22 +35,17 @@ fn slug(text: &str) -> Slug {
 
 fn contest(title: &str) -> Contest {
     let choice = |choice: &str| Choice {
-        choice: slug(choice),
-        title: title.to_owned(),
         picture: Some("/pictures/one.jpg".to_owned()),
+        ..Choice::new(slug(choice), title)
     };
     Contest {
-        title: title.to_owned(),
         hours: Hours {
             opens_at: Some(time("2026-11-23T20:00:00Z")),
             closes_at: Some(time("2026-11-23T22:00:00Z")),
         },
-        policy: Policy::One,
-        admission: Admission::Open,
         results: ResultsVisibility::Live,
-        shards: 16,
-        choices: vec![choice("a"), choice("b")],
         embed_origins: vec!["https://news.example".to_owned()],
+        ..Contest::new(title, vec![choice("a"), choice("b")])
     }
 }
 

@@ -29,8 +29,20 @@ pub(crate) struct RecordedBody {
     ballot_id: String,
     /// The contest.
     contest: String,
-    /// When this request was taken in, RFC 3339.
+    /// When this request was taken in.
+    #[schema(format = DateTime)]
     recorded_at: String,
+    /// Which of the voter's ballots counts: under the policy one the first, which may not be this.
+    counts: Option<CountsBody>,
+}
+
+/// Which ballot counts.
+#[derive(ToSchema)]
+#[schema(as = WhichCounts)]
+#[serde(rename_all = "snake_case")]
+#[expect(dead_code, reason = "describes a shape")]
+pub(crate) enum CountsBody {
+    First,
 }
 
 /// What became of a gateway's batch.

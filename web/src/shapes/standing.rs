@@ -84,6 +84,9 @@ pub(crate) struct LiveView {
     #[schema(value_type = Option<String>)]
     pub(crate) closes_at: Option<Timestamp>,
     pub(crate) results: String,
+    /// Until when a close by hand that is under way can be taken back; null where none can.
+    #[schema(value_type = Option<String>)]
+    pub(crate) cancel_until: Option<Timestamp>,
     /// How far ahead a close by hand is set, so that every node knows of it in time.
     pub(crate) close_margin_seconds: f64,
     /// The gateways' channels.
@@ -112,6 +115,15 @@ pub(crate) struct AuditEntry {
     /// The name given at the sign-in; nobody has checked it.
     #[serde(default = "unnamed")]
     pub(crate) by: String,
+    /// What it changed, as it was: the definition's members that differ, and of the choices those
+    /// that do.
+    #[schema(value_type = Option<Object>)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) before: Option<serde_json::Map<String, serde_json::Value>>,
+    /// The same as it became.
+    #[schema(value_type = Option<Object>)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) after: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
 /// Entries of an earlier version have no name.

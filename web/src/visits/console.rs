@@ -63,7 +63,7 @@ pub(crate) async fn protocol_page(
 async fn protocol(app: &App, managed: &ManagedCounts) -> Result<String, Problem> {
     let ManagedCounts { live, counts } = managed;
     let acts = load_audit(app, &live.slug).await?;
-    let acts = acts.into_iter().map(|AuditEntry { at, what, by }| Act { at, what, by });
+    let acts = acts.into_iter().map(|AuditEntry { at, what, by, .. }| Act { at, what, by });
     let shown = Protocol {
         contest: &live.slug,
         definition: &live.contest,

@@ -17,7 +17,7 @@ use super::page_cache::{self, MadeFrom, PageKey, View};
 use crate::{
     app::App,
     pages::{headers, message, page::Page},
-    public_results::is_visible,
+    public_results::{is_visible, retitled},
     worker::Worker,
 };
 
@@ -59,7 +59,8 @@ async fn shown_counts(app: &App, live: &LiveContest) -> Option<Arc<Counts>> {
         return None;
     }
     let counts = app.counts_rows.get_if_readable(&live.slug).await;
-    counts.filter(|counts| is_visible(live, Some(counts)))
+    let counts = counts.filter(|counts| is_visible(live, Some(counts)))?;
+    Some(retitled(counts, live))
 }
 
 /// A contest that the public may know of, or the page that says why it is not shown.

@@ -26,11 +26,12 @@ pub(crate) async fn contests(
 ) -> Response {
     let all = app.contests.all();
     let now = app.clock.now();
-    let shown = all.iter().filter(|live| live.is_public());
-    let shown = shown.map(|live| (&live.slug, &live.contest));
+    let listed = || all.iter().filter(|live| live.contest.listed && live.is_public(now));
+    let shown = listed().map(|live| (&live.slug, &live.contest));
     let html = index::contests(visitor(&uri, &headers, false), shown, now);
-    // As long as the contest that changes next may be kept.
-    let hours = all.iter().filter(|live| live.is_public()).map(|live| live.contest.hours);
+    // As long as the contest that changes next may be kept. Not until one is no secret any more: that
+    // would tell of it.
+    let hours = listed().map(|live| live.contest.hours);
     let times = hours.flat_map(|hours| [hours.opens_at, hours.closes_at]).flatten();
     let next = times.filter(|time| *time > now).min();
     let kept = page_cache::cache_control(Hours { opens_at: next, closes_at: None }, now);

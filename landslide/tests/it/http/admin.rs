@@ -23,6 +23,9 @@ fn only_the_token_admits() {
         ("GET", "/v1/admin/contests/tv/counts"),
         ("POST", "/v1/admin/contests/tv/open"),
         ("POST", "/v1/admin/contests/tv/close"),
+        ("POST", "/v1/admin/contests/tv/close/cancel"),
+        ("DELETE", "/v1/admin/contests/tv"),
+        ("DELETE", "/v1/admin/contests/nobody"),
         ("POST", "/v1/admin/contests/tv/certify"),
         ("POST", "/v1/admin/contests/tv/channels"),
         ("GET", "/v1/admin/contests/nobody"),
@@ -130,7 +133,7 @@ fn bad_definitions_are_refused_by_field() {
         assert_eq!(problem["field"], "definition", "{problem}");
     }
     let titles: Vec<_> =
-        (0..1_000).map(|n| json!({"choice": format!("c{n}"), "title": "🎬".repeat(200)})).collect();
+        (0..1_000).map(|n| json!({"choice": format!("c{n}"), "title": long_title(n)})).collect();
     let largest = definition(json!({"choices": &titles})).to_string();
     assert_eq!(put("large", "application/json", &largest).status, 201, "1,000 long titles");
     // Each member is within its limit, and together they are more than a store takes.
@@ -144,6 +147,11 @@ fn bad_definitions_are_refused_by_field() {
     assert_eq!(problem["field"], "definition");
     let too_large = "x".repeat(2 * 1_024 * 1_024 + 1);
     put("tv", "application/json", &too_large).problem(413, "too-large");
+}
+
+/// As many bytes as a title can have, or nearly.
+fn long_title(n: usize) -> String {
+    format!("{n:04}{}", "🎬".repeat(196))
 }
 
 #[test]
@@ -166,6 +174,8 @@ fn an_open_contest_changes_little_and_a_closed_one_stays_closed() {
         ("shards", json!(5)),
         ("choices", json!([{"choice": "a", "title": "A"}, {"choice": "b", "title": "B"}])),
         ("closes_at", json!("2026-01-01T00:00:00Z")),
+        ("public_from", json!("2026-01-01T00:00:00Z")),
+        ("order", json!("drawn")),
     ] {
         let mut more = json!({"opens_at": opened["opens_at"], "shards": 4});
         more[field] = value;
