@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { page, stage } from "./lib/browser.mjs";
 import { close, contest } from "./lib/server.mjs";
+import { site } from "./lib/strict.mjs";
 import { counted, message, vote } from "./lib/voter.mjs";
 
 const it = stage();
@@ -115,4 +116,49 @@ test("noscript: nothing chosen, and a close before the confirmation, are said", 
   assert.equal(await one.page.locator("#problem").innerText(), message("refused_closed"));
   await counted(it.server, one.slug, { votes: {}, recorded: 0 });
   await one.close();
+});
+
+test("noscript: another site's form votes for nobody, and its visitor finds the way to the page", async () => {
+  const news = await site("");
+  try {
+    for (const origin of [news.origin, news.sameSite]) {
+      const made = await contest(it.server, { policy: "unlimited" });
+      const id = "01890a5d-ac96-774b-bcce-b302099a8057";
+      news.html(`<!doctype html><html lang="en"><title>News</title><h1>News</h1>
+        <form method="post" action="${made.url}"><input type="hidden" name="choice" value="dark">
+        <input type="hidden" name="ballot_id" value="${id}"><button>Win a car</button></form>`);
+      const options = { javaScript: false, origins: [origin], allowed: [/status of 403/] };
+      const view = await page(it.browser, options);
+      await view.page.goto(origin);
+      await view.page.getByRole("button").click();
+      assert.equal(await view.page.locator("h1").innerText(), message("not_ours"));
+      await view.page.locator("main a").click();
+      await vote(view.page);
+      await confirm(view.page).click();
+      assert.equal(await heading(view.page), message("recorded"));
+      await counted(it.server, made.slug, { votes: { "the-wire": 1 }, recorded: 1 });
+      await view.close();
+    }
+  } finally {
+    await news.stop();
+  }
+});
+
+test("noscript: in another site's frame the form is our own", async () => {
+  const news = await site("");
+  try {
+    const made = await contest(it.server, { policy: "unlimited", embed_origins: [news.origin] });
+    news.html(`<!doctype html><html lang="en"><title>News</title><h1>News</h1>
+      <iframe title="Vote" width="600" height="900" src="${made.url}/embed"></iframe>`);
+    const view = await page(it.browser, { javaScript: false, origins: [news.origin] });
+    await view.page.goto(news.origin);
+    const inside = view.page.frameLocator("iframe");
+    await vote(inside);
+    await inside.locator("#confirm button").click();
+    await inside.locator("#receipt h2").waitFor();
+    await counted(it.server, made.slug, { votes: { "the-wire": 1 }, recorded: 1 });
+    await view.close();
+  } finally {
+    await news.stop();
+  }
 });

@@ -8,6 +8,8 @@ mod documents;
 pub use documents::{Channel, Etag};
 
 mod live;
+
+mod look;
 pub use live::LiveContest;
 
 mod settled;
