@@ -78,7 +78,8 @@ test("admin: from the sign-in to the printed protocol, while bench votes", { tim
   const { stop } = busy(it.server, "life", 40, "--choices", "uniform");
   await tab.click("text=Edit");
   await tab.waitForFunction(() => document.getElementById("title")?.value);
-  for (const id of ["#choices", "#policy", "#shards", "#opens"]) assert.ok(await tab.isDisabled(id), `${id} is frozen`);
+  assert.equal(await tab.inputValue("#choices"), "ada | Ada\nbob | Bob | the second\nchoice-3 | عمر\nzoe | Zoe", "by name: titles can be corrected");
+  for (const id of ["#policy", "#shards", "#opens", "#public-from", "#order"]) assert.ok(await tab.isDisabled(id), `${id} is frozen`);
 
   // Changed while open: asked twice; a no at the second leaves it.
   await tab.fill("#title", "Life or death");
@@ -117,6 +118,7 @@ test("admin: from the sign-in to the printed protocol, while bench votes", { tim
   await stop();
   await tab.click("#close");
   await says(view, "#ask[open] #ask-text", "never opens again");
+  await tab.selectOption("#close-in", "0s");
   await yes(view, "Close voting?");
   await shown(view, "#certify");
   await shown(view, "#certify:not([disabled])");

@@ -134,15 +134,31 @@ for (const [what, origins, from] of [
   });
 }
 
-test("embed: only the page for frames may be framed", async () => {
+test("embed: only the page for frames and the results may be framed", async () => {
   const made = await contest(it.server, { embed_origins: [news.origin], results: "live" });
-  for (const path of ["", "/results", "/wall"]) {
+  for (const path of ["", "/wall"]) {
     const { headers, status } = await fetch(`${made.url}${path}`);
     assert.equal(status, 200, path);
     assert.match(headers.get("content-security-policy"), /frame-ancestors 'none'/, path);
   }
-  const { headers } = await fetch(`${made.url}/embed`);
-  assert.match(headers.get("content-security-policy"), new RegExp(`frame-ancestors ${news.origin}`));
+  for (const path of ["/embed", "/results"]) {
+    const { headers } = await fetch(`${made.url}${path}`);
+    assert.match(headers.get("content-security-policy"), new RegExp(`frame-ancestors ${news.origin}`), path);
+  }
+});
+
+test("embed: live results in another site's frame, which no link leads out of", async () => {
+  const made = await contest(it.server, { embed_origins: [news.origin], results: "live" });
+  news.html(`<!doctype html><html lang="en"><title>News</title><iframe title="Results" width="600" height="900" src="${made.url}/results"></iframe>`);
+  const view = await page(it.browser, { allowed: [/status of 404/] });
+  await view.page.goto(news.origin);
+  const inside = view.page.frameLocator("iframe");
+  const body = JSON.stringify({ choice: "dark", device: crypto.randomUUID() });
+  await fetch(`${it.server.url}/v1/contests/${made.slug}/ballots`, { method: "POST", headers: { "content-type": "application/json" }, body });
+  await inside.locator("#results-rows tr:nth-child(3) td:nth-child(2)", { hasText: "1" }).waitFor();
+  assert.equal(await inside.locator("a:not([target=_blank])").count(), 0);
+  assert.equal(await inside.locator("header.top").isVisible(), false);
+  await view.close();
 });
 
 test("embed: a foreign site's form that posts itself records nothing", async () => {

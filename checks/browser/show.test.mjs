@@ -124,7 +124,7 @@ test("show: without a stream the page asks now and then, and finds back to the s
 for (const results of ["hidden", "after_close"]) {
   test(`show: with results ${results}, no page, header, file or stream changes with the votes`, async () => {
     const { slug, path } = await contest(it.server, { results });
-    const paths = [path, `${path}/embed`, `${path}/results`, `${path}/wall`, `${path}/qr.svg`, "/", "/v1/contests", `/v1/contests/${slug}`,
+    const paths = [path, `${path}/embed`, `${path}/results`, `${path}/wall`, `${path}/qr.svg`, "/", "/v1/contests", `/v1/contests/${slug}`, `/v1/contests/${slug}/state`,
       `/v1/contests/${slug}/results`, `/v1/contests/${slug}/results/stream`, `/v1/contests/${slug}/counts`, `/v1/contests/${slug}/ballots`, "/metrics"];
     const look = () => Promise.all(paths.map(async (path) => {
       // As one whom a balancer brings from somewhere else.
@@ -134,7 +134,7 @@ for (const results of ["hidden", "after_close"]) {
     }));
     const before = await look();
     const answer = await fetch(`${it.server.url}/v1/contests/${slug}/ballots`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ choice: "dark" }) });
-    assert.deepEqual(Object.keys(await answer.json()).sort(), ["ballot_id", "contest", "recorded_at"]);
+    assert.deepEqual(Object.keys(await answer.json()).sort(), ["ballot_id", "contest", "counts", "recorded_at"]);
     await votes(slug, 40, ["the-wire"]);
     await counted(it.server, slug, (row) => row.total === 41);
     assert.deepEqual(await look(), before);

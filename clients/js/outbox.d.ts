@@ -20,6 +20,8 @@ export interface Recorded {
   title: string;
   /** RFC 3339. */
   recorded_at: string;
+  /** Which of a voter's ballots count, where the server says so. */
+  counts?: string;
 }
 
 /** Why a ballot was not recorded. */
@@ -44,6 +46,8 @@ export type Answer = { recorded: Recorded } | { refused: Refusal };
 export interface State {
   pending: Pending | null;
   last: Recorded | null;
+  /** Recorded first of all: where only one counts that cannot be changed, it is this. */
+  first: Recorded | null;
   /** Of the last ballot, until the next is cast. */
   refused: Refusal | null;
   /** Ballots recorded. */
@@ -53,6 +57,8 @@ export interface State {
 }
 
 export interface Options {
+  /** The contest's `edition`: what is stored of another one is forgotten. */
+  edition?: string;
   /** Base URLs without a slash at the end, tried in turn; by default the page's own. */
   addresses?: string[];
   /** By default `localStorage`; where that is refused, memory. */
@@ -95,6 +101,9 @@ export class Outbox {
   /** This device's id, for all contests. */
   device(): string;
 }
+
+/** Of two ballots the one that was recorded first; of one and none, the one. */
+export function earlier(a: Recorded | null, b: Recorded | null): Recorded | null;
 
 /** RFC 9562 section 5.7. */
 export function uuidV7(millis: number): string;

@@ -14,7 +14,8 @@
  * @property {boolean} unknown whether a send may have been recorded without our hearing of it
  * @property {boolean} renewed whether its id was made again from the server's time
  *
- * @typedef {{ballot_id: string, choice: string, title: string, recorded_at: string}} Recorded
+ * @typedef {{ballot_id: string, choice: string, title: string, recorded_at: string, counts?: string}} Recorded
+ *   `counts`: which of a voter's ballots count, where the server says so: `first`
  *
  * @typedef {object} Refusal
  * @property {number} status
@@ -29,6 +30,7 @@
  * @typedef {object} State what is stored
  * @property {Pending | null} pending
  * @property {Recorded | null} last
+ * @property {Recorded | null} first recorded of all: where only one counts that cannot be changed, it is this
  * @property {Refusal | null} refused of the last ballot, until the next is cast
  * @property {number} count of recorded ballots
  * @property {number} millis of the newest ballot id
@@ -36,6 +38,7 @@
  * @typedef {{recorded: Recorded} | {refused: Refusal}} Answer
  *
  * @typedef {object} Options
+ * @property {string} [edition] of the contest; what is stored of another one is forgotten
  * @property {string[]} [addresses] base URLs, tried in turn; by default the page's own
  * @property {Pick<Storage, "getItem" | "setItem">} [storage]
  * @property {typeof fetch} [fetch]
@@ -67,6 +70,7 @@ export class Outbox {
   constructor(contest, options = {}) {
     this.contest = contest;
     this.key = `landslide.outbox.${contest}`;
+    this.edition = options.edition;
     this.addresses = options.addresses?.length ? options.addresses : [""];
     this.fetch = options.fetch ?? ((...request) => globalThis.fetch(...request));
     this.wait = options.wait ?? waitOrOnline;
@@ -91,9 +95,12 @@ export class Outbox {
 
   /** What is stored now. @returns {State} */
   get state() {
-    const none = { pending: null, last: null, refused: null, count: 0, millis: 0 };
+    const none = { pending: null, last: null, first: null, refused: null, count: 0, millis: 0 };
     try {
-      return { ...none, ...JSON.parse(this.storage.getItem(this.key) || "{}") };
+      const { edition, ...stored } = JSON.parse(this.storage.getItem(this.key) || "{}");
+      // Of a contest that was there before, under the same name. What has no edition is older than they are.
+      if (edition && this.edition && edition !== this.edition) return none;
+      return { ...none, ...stored, first: stored.first ?? stored.last ?? null };
     } catch {
       return none;
     }
@@ -101,7 +108,7 @@ export class Outbox {
 
   /** @param {State} state */
   set state(state) {
-    this.store(this.key, JSON.stringify(state));
+    this.store(this.key, JSON.stringify({ ...state, edition: this.edition }));
     this.tell();
   }
 
@@ -187,7 +194,8 @@ export class Outbox {
       if (response.ok) {
         // A 2xx that is not ours (a network's log-in page) acknowledges nothing.
         if (body?.ballot_id !== ballot_id) return {};
-        return { answer: { recorded: { ballot_id, choice, title, recorded_at: body.recorded_at } } };
+        const counts = body.counts === undefined ? {} : { counts: String(body.counts) };
+        return { answer: { recorded: { ballot_id, choice, title, recorded_at: body.recorded_at, ...counts } } };
       }
       if (response.status === 422 && body?.server_time && !pending.renewed) {
         return { serverTime: Date.parse(body.server_time) || this.now() };
@@ -224,7 +232,8 @@ export class Outbox {
     const state = this.state;
     if (state.pending?.ballot_id !== pending.ballot_id) return false;
     if ("recorded" in answer) {
-      this.state = { ...state, pending: null, refused: null, count: state.count + 1, last: answer.recorded };
+      const first = earlier(state.first, answer.recorded);
+      this.state = { ...state, pending: null, refused: null, count: state.count + 1, last: answer.recorded, first };
     } else {
       this.state = { ...state, pending: null, refused: answer.refused };
     }
@@ -327,6 +336,16 @@ export class Outbox {
       return 0;
     }
   }
+}
+
+/**
+ * The one that was recorded first, as the server orders them. Who has none leaves it to the other.
+ * @template {Recorded | null} T @param {T} a @param {T} b @returns {T}
+ */
+export function earlier(a, b) {
+  if (!a || !b) return a ?? b;
+  const [one, other] = [Date.parse(a.recorded_at), Date.parse(b.recorded_at)];
+  return other < one || (other === one && b.ballot_id < a.ballot_id) ? b : a;
 }
 
 const UUID_V4 = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/i;

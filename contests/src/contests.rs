@@ -24,11 +24,10 @@ use ballot::{Entropy, Moment, NodeClock, Phase, Slug, Timestamp, timing};
 use store::{ControlStore, StoreError, Version};
 use tokio::sync::Mutex;
 
-use crate::live::LiveContest;
-
-/// On a cluster, how old a contest that is not open may look before it is read again for whoever
-/// asks: another node may just have made or opened it.
-const RECHECK: Duration = Duration::from_millis(200);
+use crate::{
+    live::LiveContest,
+    look::{Looked, Looks, RECHECK},
+};
 
 /// How the nodes on one store stay honest about the hours.
 #[derive(Clone, Copy, Debug)]
@@ -89,6 +88,8 @@ pub struct Contests {
     pub(crate) doubtful: parking_lot::Mutex<BTreeMap<Slug, Version>>,
     /// When the last read that succeeded began, in [`Moment::as_micros`].
     pub(crate) read_at_us: AtomicU64,
+    /// What was looked at lately for those who asked.
+    pub(crate) looks: Looks,
 }
 
 /// What was read last.
@@ -98,6 +99,17 @@ pub(crate) struct Snapshot {
     /// Contests that are there but cannot be understood, and why: damaged, without their key, or of a
     /// version that this one does not know. They are refused, and no other is.
     pub(crate) unreadable: BTreeMap<Slug, Arc<str>>,
+}
+
+/// What there is of a contest, for whoever asks.
+struct Found {
+    live: Option<Arc<LiveContest>>,
+    /// Whether it was so after it was asked for.
+    is_fresh: bool,
+}
+
+impl Found {
+    const NOTHING: Self = Self { live: None, is_fresh: true };
 }
 
 impl Contests {
@@ -117,6 +129,7 @@ impl Contests {
             snapshot: ArcSwap::default(),
             doubtful: parking_lot::Mutex::default(),
             read_at_us: AtomicU64::new(0),
+            looks: Looks::default(),
         });
         contests.refresh().await?;
         Ok(contests)
@@ -131,12 +144,13 @@ impl Contests {
     /// The same, but on a cluster reads again what may have been made or opened elsewhere: what is
     /// said of it is for good. Fails where nothing is known of it and the store cannot be read.
     pub async fn get_fresh(&self, slug: &str) -> Result<Option<Arc<LiveContest>>, StoreAway> {
-        self.get_or_read(slug, |live| self.has_begun(live), |_| true).await
+        Ok(self.get_or_read(slug, |live| self.has_begun(live), |_| true).await?.live)
     }
 
     /// The same for a voter: a contest that is still a secret is as one that is not there.
     pub async fn votable(&self, slug: &str) -> Result<Option<Arc<LiveContest>>, StoreAway> {
-        self.get_or_read(slug, |live| self.has_begun(live), |live| !self.is_secret(live)).await
+        let is_shown = |live: &LiveContest| !self.is_secret(live);
+        Ok(self.get_or_read(slug, |live| self.has_begun(live), is_shown).await?.live)
     }
 
     /// The same, for a gateway with this channel key: it may be a second old, and "not a key" is
@@ -146,14 +160,13 @@ impl Contests {
         slug: &str,
         key: Option<&str>,
     ) -> Result<Option<Arc<LiveContest>>, StoreAway> {
-        let asked = self.clock.moment();
         let has_it = |live: &LiveContest| key.is_none_or(|key| live.channel_of_key(key).is_some());
         let is_enough = |live: &LiveContest| self.has_begun(live) && has_it(live);
         let is_shown =
             |live: &LiveContest| !self.is_secret(live) || (key.is_some() && has_it(live));
-        let live = self.get_or_read(slug, is_enough, is_shown).await?;
+        let Found { live, is_fresh } = self.get_or_read(slug, is_enough, is_shown).await?;
         let is_unknown = live.as_deref().is_some_and(|live| !has_it(live));
-        if self.is_shared() && is_unknown && self.age_at(asked) > Duration::ZERO {
+        if is_unknown && !is_fresh {
             return Err(StoreAway);
         }
         Ok(live)
@@ -163,7 +176,7 @@ impl Contests {
     /// of it must do for them.
     pub async fn public(&self, slug: &str) -> Result<Option<Arc<LiveContest>>, StoreAway> {
         let is_public = |live: &LiveContest| live.is_public(self.clock.now());
-        self.get_or_read(slug, is_public, is_public).await
+        Ok(self.get_or_read(slug, is_public, is_public).await?.live)
     }
 
     /// Whether there is a contest of that name, as far as somebody may know who is told no secrets.
@@ -206,29 +219,45 @@ impl Contests {
         now.since(Moment::from_micros(self.read_at_us.load(Ordering::Acquire)))
     }
 
-    /// A contest, read again where what is known of it is not enough. One that is not shown is as one
-    /// that is not there, in all that follows and in how long it takes.
+    /// A contest, looked at again where what is known of it is not enough, and read where it has changed.
+    /// One that is not shown is as one that is not there, in all that follows and in how long it takes.
     async fn get_or_read(
         &self,
         slug: &str,
         is_enough: impl Fn(&LiveContest) -> bool,
         is_shown: impl Fn(&LiveContest) -> bool,
-    ) -> Result<Option<Arc<LiveContest>>, StoreAway> {
-        let known = self.get(slug).filter(|live| is_shown(live));
-        if known.as_deref().is_some_and(|live| !self.is_shared() || is_enough(live)) {
-            return Ok(known);
+    ) -> Result<Found, StoreAway> {
+        let known = self.get(slug);
+        let shown = known.clone().filter(|live| is_shown(live));
+        if shown.as_deref().is_some_and(|live| !self.is_shared() || is_enough(live)) {
+            return Ok(Found { live: shown, is_fresh: true });
         }
         let asked = self.clock.moment();
         if self.is_shared() {
-            self.read_after(asked).await;
+            // Nobody can have made a contest of another name.
+            let Ok(name) = slug.parse::<Slug>() else { return Ok(Found::NOTHING) };
+            match self.look(&name, asked).await {
+                Some(Looked::Nothing) if known.is_none() => return Ok(Found::NOTHING),
+                Some(Looked::There(versions))
+                    if known.is_some_and(|live| live.is_current(versions))
+                        && !self.is_doubtful(&name) =>
+                {
+                    return Ok(Found { live: shown, is_fresh: true });
+                }
+                // What is known must do where the store is away; what is not may yet be there.
+                Some(Looked::Away) if shown.is_none() => return Err(StoreAway),
+                Some(Looked::Away) => return Ok(Found { live: shown, is_fresh: false }),
+                Some(_) => self.read_after(asked).await,
+                // Of many names that are asked for: the refresh that comes anyway costs nothing more.
+                None => tokio::time::sleep(timing::REFRESH + RECHECK).await,
+            }
         }
+        let is_fresh = !self.is_shared() || self.age_at(asked) == Duration::ZERO;
         let snapshot = self.snapshot.load();
         match snapshot.live.get(slug).filter(|live| is_shown(live)) {
-            // What is known must do where the store is away; what is not may yet be there.
-            Some(live) => Ok(Some(Arc::clone(live))),
-            None if snapshot.unreadable.contains_key(slug) => Err(StoreAway),
-            None if self.is_shared() && self.age_at(asked) > Duration::ZERO => Err(StoreAway),
-            None => Ok(None),
+            Some(live) => Ok(Found { live: Some(Arc::clone(live)), is_fresh }),
+            None if snapshot.unreadable.contains_key(slug) || !is_fresh => Err(StoreAway),
+            None => Ok(Found::NOTHING),
         }
     }
 

@@ -8,6 +8,8 @@ mod documents;
 pub use documents::{Channel, ChannelLimits, Etag};
 
 mod live;
+
+mod look;
 pub use live::LiveContest;
 
 mod settled;

@@ -31,6 +31,7 @@ use crate::{
     metrics::Reason,
     routes,
     supervise::supervised,
+    visits::addresses,
     worker::Worker,
 };
 
@@ -144,11 +145,18 @@ impl Front {
             cors::allow(response.headers_mut(), &parts.headers, &app.vote_addresses);
             return response;
         }
+        if let Some(response) = addresses::redirect(request.method(), request.uri()) {
+            return response.map(Reply::Routed);
+        }
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(client);
-        let Ok(response) = self.router.clone().oneshot(request).await;
+        let person = addresses::person(request.uri(), request.headers());
+        let Ok(mut response) = self.router.clone().oneshot(request).await;
         if let Some(kind) = response.extensions().get::<ProblemKind>() {
             self.count(*kind);
+        }
+        if let Some(page) = person {
+            response = addresses::page_of_404(response, page);
         }
         response.map(Reply::Routed)
     }

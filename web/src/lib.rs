@@ -22,6 +22,8 @@ pub use public_url::PublicUrl;
 
 mod counts_rows;
 
+mod shares;
+
 mod public_results;
 
 mod streams;

@@ -13,16 +13,19 @@ struct Results<'a> {
     counted_through: Timestamp,
     total: u64,
     choices: &'a [ChoiceVotes],
+    /// As in the contest's state: a page that hears it need not ask for that.
+    definition: &'a str,
 }
 
 /// The results in one line of JSON.
-pub(crate) fn json(counts: &Counts) -> Vec<u8> {
+pub(crate) fn json(counts: &Counts, definition: &str) -> Vec<u8> {
     let results = Results {
         contest: &counts.contest,
         status: counts.status,
         counted_through: counts.counted_through,
         total: counts.total,
         choices: &counts.choices,
+        definition,
     };
     serde_json::to_vec(&results).expect("results have only string keys")
 }

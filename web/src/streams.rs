@@ -123,7 +123,7 @@ impl Encoded {
     fn new(counts: &Counts, of: Edition) -> Self {
         const BEFORE: &[u8] = b"event: counts\ndata: ";
         const AFTER: &[u8] = b"\n\n";
-        let json = public_results::json(counts);
+        let json = public_results::json(counts, &of.3);
         let mut event = BytesMut::with_capacity(BEFORE.len() + json.len() + AFTER.len());
         event.put_slice(BEFORE);
         event.put_slice(&json);

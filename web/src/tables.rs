@@ -12,7 +12,10 @@ use serde::Serialize;
 
 use contests::series::Series;
 
-use crate::pages::words;
+use crate::{
+    pages::words,
+    shares::{Share, shares},
+};
 
 /// A table of the time series; JSON and CSV are written from the same cells.
 #[derive(Debug, Serialize)]
@@ -104,7 +107,7 @@ pub(crate) fn counts_csv(counts: &Counts, form: CsvForm) -> Vec<u8> {
         "number",
         "share_percent",
     ];
-    let line = |part: &str, name: &str, title: &str, number: u64, share: Option<u64>| {
+    let line = |part: &str, name: &str, title: &str, number: u64, share: Option<Share>| {
         vec![
             counts.contest.to_string(),
             words::status_name(counts.status).to_owned(),
@@ -114,16 +117,18 @@ pub(crate) fn counts_csv(counts: &Counts, form: CsvForm) -> Vec<u8> {
             name.to_owned(),
             as_text(title),
             number.to_string(),
-            share.map_or_else(String::new, |total| form.fraction(words::share(number, total))),
+            share.map_or_else(String::new, |share| form.fraction(share.to_string())),
         ]
     };
     let mut lines = vec![header.map(str::to_owned).to_vec()];
-    for choice in &counts.choices {
+    let votes = counts.choices.iter().map(|choice| choice.votes);
+    for (choice, share) in counts.choices.iter().zip(shares(votes)) {
         let (name, title) = (choice.choice.as_str(), &choice.title);
-        lines.push(line("choice", name, title, choice.votes, Some(counts.total)));
+        lines.push(line("choice", name, title, choice.votes, Some(share)));
     }
-    for (channel, votes) in &counts.channels {
-        lines.push(line("channel", channel, "", *votes, Some(counts.total)));
+    let votes = counts.channels.values().copied();
+    for ((channel, votes), share) in counts.channels.iter().zip(shares(votes)) {
+        lines.push(line("channel", channel, "", *votes, Some(share)));
     }
     for (name, number) in words::ballots(&counts.ballots) {
         lines.push(line("ballots", name, "", number, None));

@@ -14,7 +14,8 @@ function browser(...answers) {
   const stored = new Map();
   const made = { sent: [], waits: [], stored, now: NOW, cookie: "", isSecure: false, addresses: undefined, locks: null, onWait() {} };
   made.storage = { getItem: (key) => stored.get(key) ?? null, setItem: (key, value) => void stored.set(key, value) };
-  made.open = () => new Outbox("tv", {
+  made.open = (more = {}) => new Outbox("tv", {
+    ...more,
     storage: made.storage,
     fetch: async (path, { body }) => {
       const ballot = JSON.parse(body);
@@ -278,4 +279,41 @@ test("the voter may ask for a try at once", async () => {
   box.cast("a");
   assert.ok((await box.deliver()).recorded);
   assert.ok(waiting);
+});
+
+test("what is stored of another edition of a contest is forgotten, and not sent", async () => {
+  const at = browser(recorded, recorded);
+  const [old, tab] = [at.open({ edition: "one" }), at.open({ edition: "one" })];
+  old.cast("a", "A");
+  await old.deliver();
+  assert.equal(tab.state.last.choice, "a");
+  old.cast("b", "B");
+  const now = at.open({ edition: "two" });
+  assert.deepEqual([now.state.last, now.state.pending, now.state.count], [null, null, 0]);
+  assert.equal(await now.deliver(), null);
+  assert.equal(at.sent.length, 1);
+  now.cast("c", "C");
+  await now.deliver();
+  assert.equal(at.open({ edition: "two" }).state.last.choice, "c");
+  assert.equal(old.state.pending, null, "an old page has nothing left to send");
+  assert.equal(now.device(), old.device(), "the device is the same");
+});
+
+test("what was stored before there were editions is kept", async () => {
+  const at = browser(recorded);
+  const box = at.open();
+  box.cast("a", "A");
+  await box.deliver();
+  assert.equal(at.open({ edition: "one" }).state.last.choice, "a");
+});
+
+test("the first recorded stays the first, whichever was answered last", async () => {
+  const at = (time) => ({ ballot_id }) => Response.json({ ballot_id, contest: "tv", recorded_at: time, counts: "first" }, { status: 201 });
+  const { open } = browser(at("2026-11-23T21:00:02Z"), at("2026-11-23T21:00:01Z"), at("2026-11-23T21:00:03Z"));
+  const box = open();
+  for (const choice of ["a", "b", "c"]) {
+    box.cast(choice);
+    await box.deliver();
+  }
+  assert.deepEqual([box.state.first.choice, box.state.last.choice, box.state.last.counts], ["b", "c", "first"]);
 });

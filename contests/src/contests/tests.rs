@@ -17,10 +17,11 @@ pub(super) async fn node_on(control: Arc<dyn ControlStore>, pace: Pace) -> Arc<C
     Contests::load(control, pace, clock, Arc::new(TestEntropy)).await.unwrap()
 }
 
-/// A store that counts its lists, answers them late, and may be away.
+/// A store that counts its reads, answers lists late, and may be away.
 pub(super) struct Slow {
     pub(super) store: Arc<EmbeddedStore>,
     lists: AtomicUsize,
+    gets: AtomicUsize,
     /// How long a list takes.
     pub(super) takes: parking_lot::Mutex<Duration>,
     is_away: std::sync::atomic::AtomicBool,
@@ -32,7 +33,13 @@ impl ControlStore for Slow {
         key: &'a str,
         read: Read,
     ) -> BoxFuture<'a, Result<Option<Document>, StoreError>> {
-        self.store.get(key, read)
+        Box::pin(async move {
+            self.gets.fetch_add(1, Ordering::Relaxed);
+            if self.is_away.load(Ordering::Relaxed) {
+                return Err(StoreError::Unavailable("away".into()));
+            }
+            self.store.get(key, read).await
+        })
     }
 
     fn list<'a>(
@@ -73,8 +80,8 @@ pub(super) fn slow() -> (tempfile::TempDir, Arc<Slow>) {
     let folder = tempfile::tempdir().unwrap();
     let store = EmbeddedStore::open(folder.path(), EmbeddedSettings::default()).unwrap();
     let takes = parking_lot::Mutex::new(Duration::from_millis(20));
-    let (lists, is_away) = (AtomicUsize::new(0), false.into());
-    (folder, Arc::new(Slow { store, lists, takes, is_away }))
+    let (lists, gets, is_away) = (AtomicUsize::new(0), AtomicUsize::new(0), false.into());
+    (folder, Arc::new(Slow { store, lists, gets, takes, is_away }))
 }
 
 pub(super) fn definition(hours: &str) -> Contest {
@@ -144,14 +151,53 @@ async fn a_channel_key_that_another_node_has_just_made_is_known_to_all_who_come_
 }
 
 #[tokio::test]
+async fn names_that_do_not_exist_cost_no_list_and_few_looks() {
+    let (_folder, store) = slow();
+    let here = node_on(Arc::clone(&store) as _, Pace::SHARED).await;
+    here.put(&"draft".parse().unwrap(), &definition(""), |_| true).await.unwrap();
+    let gets = || store.gets.load(Ordering::Relaxed);
+    let nobody = |live: Option<Arc<LiveContest>>| assert!(live.is_none());
+    let before = gets();
+    for name in ["", "TV", "a b", "-x", &"x".repeat(65), "schön", "../tv"] {
+        let ask = async || here.public(name).await.unwrap();
+        assert_eq!(asked_at_once(&store, ask, nobody).await, 0, "{name}");
+    }
+    assert_eq!(gets() - before, 0, "no name of a contest");
+    // One that might be, a draft, and a key that nobody has made: a look serves all.
+    for name in ["nobody", "draft"] {
+        let before = gets();
+        assert_eq!(
+            asked_at_once(&store, async || here.public(name).await.unwrap(), nobody).await,
+            0
+        );
+        assert!(gets() - before <= 4, "{name}: {}", gets() - before);
+    }
+    let before = gets();
+    let ask = async || here.with_channel("draft", Some("a wrong one")).await.unwrap();
+    assert_eq!(asked_at_once(&store, ask, |live| assert!(live.is_some())).await, 0);
+    assert!(gets() - before <= 4);
+    // Of many names at once only some are looked at; the others wait for a refresh, which never comes
+    // here.
+    let before = gets();
+    let names: Vec<_> = (0..500).map(|n| format!("nobody-{n}")).collect();
+    let answers = names.iter().map(|name| here.public(name));
+    let answers = futures_util::future::join_all(answers).await;
+    assert!(gets() - before <= 2 * 16, "{}", gets() - before);
+    assert!(answers.iter().all(|answer| answer.as_ref().is_ok_and(Option::is_none)
+        || answer.as_ref().is_err_and(|away| *away == StoreAway)));
+}
+
+#[tokio::test]
 async fn a_store_that_is_away_is_not_asked_by_everybody() {
     let (_folder, store) = slow();
     let here = node_on(Arc::clone(&store) as _, Pace::SHARED).await;
     store.is_away.store(true, Ordering::Relaxed);
     // That there is no such contest would be said for good.
     let away = |answer| assert_eq!(answer, Some(StoreAway));
+    let gets = store.gets.load(Ordering::Relaxed);
     let lists = asked_at_once(&store, async || here.get_fresh("tv").await.err(), away).await;
-    assert_eq!(lists, 1);
+    assert_eq!(lists, 0);
+    assert!(store.gets.load(Ordering::Relaxed) - gets <= 2, "a look is two");
 
     store.is_away.store(false, Ordering::Relaxed);
     assert!(here.get_fresh("tv").await.unwrap().is_none());

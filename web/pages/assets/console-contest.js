@@ -64,9 +64,9 @@ function showCounts(row) {
   say(find("peak"), `peak ${perSecond(peak)}`);
   say(find("status"), row.status);
   say(find("generation"), `generation ${grouped(row.generation)}`);
-  choices.update(row.choices, row.total);
+  choices.update(row.choices);
   showBallots(row.ballots);
-  showChannels(row.channels, row.total);
+  showChannels(row.channels);
 }
 
 function showCharts() {

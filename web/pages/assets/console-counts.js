@@ -2,7 +2,7 @@
 // nothing jumps and a selection survives.
 
 import { element, find, say } from "./console.js";
-import { grouped, share } from "./console-words.js";
+import { grouped, shares } from "./console-words.js";
 
 /** @typedef {{choice: string, title: string, votes: number}} ChoiceVotes */
 
@@ -19,14 +19,16 @@ export class Choices {
     this.rows = new Map();
     /** @type {ChoiceVotes[]} */
     this.choices = [];
-    this.total = 0;
+    /** @type {Map<string, string>} */
+    this.shares = new Map();
     for (const field of [byVotes, filter]) field.addEventListener("input", () => this.show());
   }
 
-  /** @param {ChoiceVotes[]} choices in the definition's order @param {number} total */
-  update(choices, total) {
+  /** @param {ChoiceVotes[]} choices in the definition's order */
+  update(choices) {
     this.choices = choices;
-    this.total = total;
+    const all = shares(choices.map(({ votes }) => votes));
+    this.shares = new Map(choices.map(({ choice }, n) => [choice, all[n]]));
     /** @type {HTMLElement} */ (this.filter.closest("label")).hidden = choices.length < FILTER_FROM;
     this.show();
   }
@@ -40,7 +42,7 @@ export class Choices {
       const row = this.rows.get(choice) ?? this.newRow(choice);
       say(/** @type {Element} */ (row.cells[0].querySelector("bdi")), title);
       say(row.cells[1], grouped(votes));
-      say(row.cells[2], share(votes, this.total));
+      say(row.cells[2], this.shares.get(choice) ?? "");
       // As long as the share of the leader: a difference of two choices is seen, the sum is not asked.
       const bar = /** @type {HTMLElement} */ (row.querySelector(".bar > span"));
       bar.style.inlineSize = `${most > 0 ? (100 * votes) / most : 0}%`;
@@ -68,10 +70,11 @@ export function showBallots(ballots) {
   }
 }
 
-/** @param {Record<string, number>} channels @param {number} total */
-export function showChannels(channels, total) {
+/** @param {Record<string, number>} channels */
+export function showChannels(channels) {
   const body = /** @type {HTMLTableSectionElement} */ (find("channels"));
   const names = Object.keys(channels);
+  const all = shares(Object.values(channels));
   names.forEach((name, n) => {
     const row = body.rows[n] ?? body.appendChild(element("tr", {},
       element("th", { scope: "row" }, element("span", { class: "swatch", "aria-hidden": "true" }), element("span")),
@@ -80,7 +83,7 @@ export function showChannels(channels, total) {
     /** @type {HTMLElement} */ (row.cells[0].children[0]).hidden = names.length < 2;
     say(row.cells[0].children[1], name);
     say(row.cells[1], grouped(channels[name]));
-    say(row.cells[2], share(channels[name], total));
+    say(row.cells[2], all[n]);
   });
   while (body.rows.length > names.length) body.deleteRow(-1);
 }

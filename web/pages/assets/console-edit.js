@@ -1,10 +1,12 @@
 // Making, duplicating and changing a contest. What is frozen cannot be touched, a change while
 // voting is open is asked twice, and a change by somebody else meanwhile is shown, not overwritten.
 
-import { api, ask, clock, contestPath, element, find, Problem, say, showError, showProblem, showProgress, start } from "./console.js";
-import { choicesOf, linesOf, slugOf } from "./console-choices.js";
+import { api, ask, clock, contestPath, element, find, keep, Problem, say, showError, showProblem, showProgress, start } from "./console.js";
+import { choicesOf, linesOf, placeOf, slugOf } from "./console-choices.js";
 import { grouped, phase, policyWords, RESULTS, utc, zone } from "./console-words.js";
 
+/** How often the form looks whether the contest is still as it shows it. */
+const FOLLOW_MILLIS = 5_000;
 const path = location.pathname.split("/");
 /** The contest that is changed; null for a new one. */
 const contest = path[2] === "contests" ? decodeURIComponent(path[3] ?? "") : null;
@@ -16,6 +18,10 @@ let began = null;
 let etag = "";
 /** What the form does not show, such as a choice's picture, is kept. @type {Map<string, any>} */
 let known = new Map();
+/** Whether every choice is shown with its name. */
+let isNamed = false;
+/** What the form said when it began. */
+let untouched = "";
 
 /** For a `datetime-local`. @param {string | null | undefined} rfc3339 */
 function toField(rfc3339) {
@@ -43,6 +49,9 @@ function said() {
     policy: policy === "up_to" ? { up_to: Number(input("up-to").value) } : policy,
     results: input("results").value,
     shards: Number(input("shards").value),
+    listed: input("listed").checked,
+    public_from: fromField("public-from", began?.public_from),
+    order: input("order").value,
     choices: choicesOf(input("choices").value, known),
   };
 }
@@ -57,17 +66,24 @@ function fill(definition) {
   if (isUpTo) input("up-to").value = definition.policy.up_to;
   input("results").value = definition.results;
   input("shards").value = definition.shards;
+  input("listed").checked = definition.listed !== false;
+  input("public-from").value = toField(definition.public_from);
+  input("order").value = definition.order ?? "as_set";
   known = new Map(definition.choices.map((/** @type {any} */ choice) => [choice.choice, choice]));
-  input("choices").value = linesOf(definition.choices);
+  input("choices").value = linesOf(definition.choices, isFrozen(definition));
   showDerived();
 }
 
+/** Whether it has opened. @param {any} definition */
+const isFrozen = (definition) => phase(definition, clock.now()) !== "draft";
+
 /** What follows from the fields: the zone, UTC, the number of choices. */
 function showDerived() {
-  for (const id of ["opens", "closes"]) {
+  for (const id of ["opens", "closes", "public-from"]) {
     const text = input(id).value;
     const time = text ? new Date(text) : null;
-    say(find(`${id}-hint`), time && !Number.isNaN(time.getTime()) ? `${zone}; that is ${utc(time.toISOString())}` : `Empty: by hand. Times are in ${zone}.`);
+    const none = id === "public-from" ? "Empty: as soon as it has an opening time." : `Empty: by hand. Times are in ${zone}.`;
+    say(find(`${id}-hint`), time && !Number.isNaN(time.getTime()) ? `${zone}; that is ${utc(time.toISOString())}` : none);
   }
   find("up-to-field").hidden = input("policy").value !== "up_to";
   const choices = choicesOf(input("choices").value, known);
@@ -78,12 +94,15 @@ function showDerived() {
 function freeze(definition) {
   const at = phase(definition, clock.now());
   const frozen = at !== "draft";
-  for (const id of ["opens", "policy", "up-to", "shards", "choices"]) input(id).disabled = frozen;
+  for (const id of ["opens", "policy", "up-to", "shards", "public-from", "order"]) input(id).disabled = frozen;
+  // From then on by name: a corrected title would change the name that is made of it.
+  if (frozen && !isNamed) input("choices").value = linesOf(choicesOf(input("choices").value, known), true);
+  isNamed = frozen;
   input("closes").disabled = at === "closed";
   const rules = {
     draft: "A draft: everything can be changed. Choices, policy, shards and opening time freeze when it opens.",
-    open: "Voting is open: title, results and the close can be changed; the rest is frozen, so that everybody votes on the same thing.",
-    closed: "Closed: title and results can be changed, and nothing that the count rests on.",
+    open: "Voting is open: the question, titles and texts of choices, results, the list and the close can be changed; the rest is frozen, so that everybody votes on the same thing. Choices keep their names and their order.",
+    closed: "Closed: the question, titles and texts of choices, results and the list can be changed, and nothing that the count rests on.",
   };
   say(find("rules"), rules[at]);
 }
@@ -91,23 +110,31 @@ function freeze(definition) {
 /** @param {any} definition @param {string} key */
 function words(definition, key) {
   const value = definition[key];
-  if (key === "choices") return value.map((/** @type {any} */ { choice, title }) => `${title} (${choice})`).join("\n");
+  if (key === "choices") return value.map((/** @type {any} */ { choice, title, text }) => `${title} (${choice})${text ? ` – ${text}` : ""}`).join("\n");
   if (key === "policy") return policyWords(value);
   if (key === "results") return RESULTS[value] ?? value;
   if (key === "opens_at" || key === "closes_at") return value ? utc(value) : "by hand";
+  if (key === "public_from") return value ? utc(value) : "as soon as it can be";
+  if (key === "listed") return value === false ? "no" : "yes";
+  if (key === "order") return value === "drawn" ? "drawn for each device" : "as set";
   return String(value ?? "");
 }
 
-const NAMES = /** @type {Record<string, string>} */ ({ title: "Question", opens_at: "Opens", closes_at: "Closes", policy: "Policy", results: "Results", shards: "Shards", choices: "Choices" });
+const NAMES = /** @type {Record<string, string>} */ ({ title: "Question", opens_at: "Opens", closes_at: "Closes", policy: "Policy", results: "Results", shards: "Shards", listed: "On the front page", public_from: "Known from", order: "Order", choices: "Choices" });
 /** Members in which definitions differ. @param {any[]} definitions */
 const differing = (...definitions) => Object.keys(NAMES).filter((key) => new Set(definitions.map((one) => words(one, key))).size > 1);
 
 /** A table of what differs. @param {[string, any][]} columns */
 function compared(columns) {
   const keys = differing(...columns.map(([, definition]) => definition));
+  /** Of a thousand choices those that differ. @param {any} definition @param {string} key */
+  const shown = (definition, key) => {
+    const all = columns.map(([, one]) => words(one, key).split("\n"));
+    return words(definition, key).split("\n").filter((line) => all.some((lines) => !lines.includes(line))).join("\n");
+  };
   const heads = [element("td"), ...columns.map(([name]) => element("th", { scope: "col" }, name))];
   const rows = keys.map((key) => element("tr", {}, element("th", { scope: "row" }, NAMES[key]),
-    ...columns.map(([, definition]) => element("td", { dir: "auto" }, words(definition, key)))));
+    ...columns.map(([, definition]) => element("td", { dir: "auto" }, key === "choices" ? shown(definition, key) : words(definition, key)))));
   return element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "What differs" },
     element("table", { class: "differences" }, element("thead", {}, element("tr", {}, ...heads)), element("tbody", {}, ...rows)));
 }
@@ -143,6 +170,7 @@ async function showConflict(mine) {
     etag = now.etag ?? "";
     find("conflict").hidden = true;
     freeze(began);
+    untouched = "";
     showProgress("Yours is in the form, on top of what was saved. Look it over and save.");
     find("save").focus();
   };
@@ -153,8 +181,21 @@ function begin(definition, version) {
   began = definition;
   etag = version ?? "";
   find("conflict").hidden = true;
+  isNamed = isFrozen(definition);
   fill(definition);
   freeze(definition);
+  untouched = JSON.stringify(said());
+}
+
+/** The contest goes on while its form is open: it opens, it closes, somebody else changes it. */
+async function follow() {
+  if (!contest || !began || !find("conflict").hidden) return;
+  const { body, etag: version } = await api(contestPath(contest));
+  if (version === etag) freeze(began);
+  else if (JSON.stringify(said()) === untouched) {
+    begin(body, version);
+    showProgress("Somebody has changed it meanwhile: the form shows the contest as it is now.");
+  } else showProgress("Somebody has changed it meanwhile. When you save, you see both.");
 }
 
 async function save() {
@@ -187,15 +228,19 @@ async function save() {
 /** Says what is wrong at the field that is at fault, and goes there. @param {unknown} error */
 function showAtField(error) {
   const field = error instanceof Problem ? String(error.body?.field ?? "").split(/[.[]/)[0] : "";
-  const id = { opens_at: "opens", closes_at: "closes" }[field] ?? field;
+  const id = { opens_at: "opens", closes_at: "closes", public_from: "public-from" }[field] ?? field;
   /** @type {HTMLInputElement | null} */
   const input = document.querySelector(`#edit :is(input, select, textarea)#${CSS.escape(id || "none")}`);
   if (!input) return;
-  const words = element("small", { class: "red", id: `${id}-wrong` }, /** @type {Problem} */ (error).message);
+  const { message, body } = /** @type {Problem} */ (error);
+  const line = /^choices\[(\d+)\]/.exec(body.field)?.[1];
+  const place = line === undefined ? null : placeOf(input.value, Number(line));
+  const words = element("small", { class: "red", id: `${id}-wrong` }, place ? `Line ${place.line}: ${message}` : message);
   input.after(words);
   input.setAttribute("aria-invalid", "true");
   input.setAttribute("aria-describedby", `${words.id} ${input.getAttribute("aria-describedby") ?? ""}`.trim());
   input.focus();
+  if (place) input.setSelectionRange(place.start, place.end);
 }
 
 /** Takes that away again. */
@@ -219,7 +264,7 @@ async function load() {
     say(find("of"), contest ? `${source}, version ${(version ?? "").replaceAll('"', "")}` : `A new draft with everything of ${source} but its hours and votes.`);
     if (contest) begin(body, version);
     else {
-      fill({ ...body, opens_at: null, closes_at: null });
+      fill({ ...body, opens_at: null, closes_at: null, public_from: null });
       input("contest").value = `${source.slice(0, 61)}-2`;
     }
   } else {
@@ -244,5 +289,5 @@ void start(() => {
     clearFields();
     void save().catch(showError);
   });
-  void load().catch(showError);
+  void load().then(() => keep(FOLLOW_MILLIS, follow)).catch(showError);
 });

@@ -6,6 +6,9 @@ import { grouped, moment, phase, RESULTS, stage } from "./console-words.js";
 
 const STAGES = ["draft", "open", "closed", "final", "certified"];
 
+/** How long a close may wait, as it is asked for. */
+const CLOSE_IN = [["10s", "in 10 seconds"], ["30s", "in 30 seconds"], ["1m", "in a minute"], ["5m", "in 5 minutes"], ["0s", "as soon as can be"]];
+
 /** @param {string} id @param {boolean} isShown @param {boolean} [isAllowed] */
 function offer(id, isShown, isAllowed = true) {
   const button = /** @type {HTMLButtonElement} */ (find(id));
@@ -25,20 +28,24 @@ export function showLife(told) {
     else item.removeAttribute("aria-current");
   });
   const isClosing = is === "open" && told.closes_at && Date.parse(told.closes_at) - now < told.close_margin_seconds * 1000;
+  const canCancel = is === "open" && told.cancel_until && Date.parse(told.cancel_until) > now;
   offer("open", is === "draft");
-  offer("close", is === "open", !isClosing);
+  offer("delete", is === "draft");
+  offer("close", is === "open" && !canCancel, !isClosing);
+  offer("cancel-close", canCancel);
   offer("certify", is === "closed" && at !== "certified", at === "final");
   offer("reveal", told.results !== "live" && !(told.results === "after_close" && ["final", "certified"].includes(at)));
-  say(find("next"), nextWords(told, at, isClosing));
+  say(find("next"), nextWords(told, at, isClosing, canCancel));
 }
 
-/** @param {any} told @param {string} at @param {boolean} isClosing */
-function nextWords(told, at, isClosing) {
+/** @param {any} told @param {string} at @param {boolean} isClosing @param {boolean} canCancel */
+function nextWords(told, at, isClosing, canCancel) {
   const hidden = told.results === "hidden" ? " The public sees no results until you reveal them." : "";
   if (at === "draft") {
     const how = told.opens_at ? "Opens by itself." : "Nobody sees it until you open it.";
     return `${how} Choices, policy, shards and opening time freeze when it opens.`;
   }
+  if (canCancel) return "Voting is about to close. Until then the close can be taken back.";
   if (isClosing) return "Closing: every node knows of it first, so that no vote is taken that would come too late.";
   if (at === "open") return `Votes are taken. ${told.closes_at ? "It closes by itself." : "It stays open until you close it."}${hidden}`;
   if (at === "closed") return "Closed. The final count reads every ballot again and comes within a minute; then you can certify it.";
@@ -62,7 +69,8 @@ export function setUpLife(contest, told, renew) {
       await renew().catch(() => {});
     }
   });
-  const post = async (/** @type {string} */ what) => (await api(contestPath(contest, `/${what}`), { method: "POST" })).body;
+  const post = async (/** @type {string} */ what, /** @type {unknown} */ json = undefined) =>
+    (await api(contestPath(contest, `/${what}`), { method: "POST", body: json && JSON.stringify(json) })).body;
 
   on("open", async () => {
     const { body } = await api(contestPath(contest));
@@ -76,10 +84,24 @@ export function setUpLife(contest, told, renew) {
   on("close", async () => {
     const seconds = Math.ceil(told().close_margin_seconds);
     const votes = told().counts ? `${grouped(told().counts.total)} votes are counted so far. ` : "";
-    const ahead = seconds > 1 ? `It takes effect in ${seconds} seconds, so that every node knows of it first.` : "It takes effect within a second.";
-    if (!(await ask("Close voting?", [`${votes}${ahead}`, "A closed contest never opens again."], "Close voting"))) return;
-    const { closes_at } = await post("close");
+    const least = seconds > 1 ? ` Sooner than in ${seconds} seconds it cannot be: every node must know of it first.` : "";
+    const after = element("select", { id: "close-in" }, ...CLOSE_IN.map(([value, words]) => element("option", { value }, words)));
+    const text = [`${votes}Until it takes effect you can take it back.${least}`, "A closed contest never opens again.",
+      element("label", { class: "field" }, element("span", {}, "Voting closes"), after)];
+    if (!(await ask("Close voting?", text, "Close voting"))) return;
+    const { closes_at } = await post("close", { in: /** @type {HTMLSelectElement} */ (after).value });
     return `Voting closes at ${moment(closes_at, true).textContent}.`;
+  });
+  on("cancel-close", async () => {
+    const { closes_at } = await post("close/cancel");
+    return closes_at ? `The close is taken back. Voting closes at ${moment(closes_at, true).textContent}.` : "The close is taken back. Voting goes on.";
+  });
+  on("delete", async () => {
+    const { title } = told();
+    if (!(await ask("Delete this draft?", [`${title}: its question, choices and keys are gone for good. The record keeps that it was there.`], "Delete"))) return;
+    if (!(await ask(`Delete ${contest}. Really?`, ["Nobody can bring it back."], "Yes, delete it"))) return;
+    await api(contestPath(contest), { method: "DELETE" });
+    location.assign("/admin");
   });
   on("reveal", async () => {
     const { body, etag } = await api(contestPath(contest));

@@ -1,5 +1,7 @@
 // Numbers and times as the console writes them.
 
+import { shares as sharesOf } from "./shares.js";
+
 const number = new Intl.NumberFormat("en");
 const tenth = new Intl.NumberFormat("en", { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 
@@ -9,8 +11,8 @@ export const grouped = (value) => number.format(value);
 /** Votes per second: one digit after the point only where it says something. @param {number | null} value */
 export const perSecond = (value) => (value === null ? "–" : value < 10 ? tenth.format(value) : grouped(Math.round(value)));
 
-/** @param {number} votes @param {number} total */
-export const share = (votes, total) => `${tenth.format(total > 0 ? (100 * votes) / total : 0)} %`;
+/** Shares of each, by the rule that all pages have. @param {number[]} votes */
+export const shares = (votes) => sharesOf(votes).map(({ tenths, sign }) => `${sign}${tenth.format(tenths / 10)} %`);
 
 const two = (/** @type {number} */ n) => String(n).padStart(2, "0");
 

@@ -3,16 +3,11 @@
 
 /** @typedef {{choice: string, title: string, votes: number}} ChoiceVotes */
 
+import { percentIn, shares } from "./shares.js";
 import { locale } from "./times.js";
+import { grouped } from "./words.js";
 
-const number = new Intl.NumberFormat(locale);
-const percent = new Intl.NumberFormat(locale, { style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 });
-
-/** Digits in groups, as the visitor writes them. @param {number} value */
-export const grouped = (value) => number.format(value);
-
-/** @param {number} votes @param {number} total */
-export const share = (votes, total) => percent.format(total > 0 ? votes / total : 0);
+const percent = percentIn(locale);
 
 export class CountsTable {
   /** @param {HTMLElement} body the `<tbody>`; rows that the server rendered are taken over */
@@ -21,20 +16,20 @@ export class CountsTable {
     /** @type {Map<string, HTMLTableRowElement>} */
     this.rows = new Map();
     for (const row of body.querySelectorAll("tr")) this.rows.set(row.dataset.choice ?? "", row);
-    this.byVotes = false;
   }
 
-  /** @param {ChoiceVotes[]} choices in the definition's order @param {number} total */
-  update(choices, total) {
-    for (const { choice, title, votes } of choices) {
+  /** @param {ChoiceVotes[]} choices in the definition's order @param {ChoiceVotes[]} [order] of the rows */
+  update(choices, order = choices) {
+    const all = shares(choices.map(({ votes }) => votes));
+    const total = choices.reduce((sum, { votes }) => sum + votes, 0);
+    choices.forEach(({ choice, title, votes }, n) => {
       const row = this.row(choice);
       const [name, votesCell, shareCell] = row.cells;
       set(/** @type {Element} */ (name.querySelector("bdi")), title);
       set(votesCell, grouped(votes));
-      set(shareCell, share(votes, total));
+      set(shareCell, percent(all[n]));
       name.querySelector("rect")?.setAttribute("width", `${total > 0 ? (100 * votes) / total : 0}%`);
-    }
-    const order = this.byVotes ? [...choices].sort((a, b) => b.votes - a.votes) : choices;
+    });
     order.forEach(({ choice }, n) => {
       const row = this.row(choice);
       if (this.body.children[n] !== row) this.body.insertBefore(row, this.body.children[n] ?? null);

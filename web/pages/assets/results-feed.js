@@ -1,7 +1,7 @@
 // Where results come from: one look, then the stream. Where no stream comes about, one look after
 // the other. It goes on until the results are certified, through lost networks and restarted nodes.
 
-/** @typedef {{status: string, counted_through: string, total: number, choices: {choice: string, title: string, votes: number}[]}} Counts */
+/** @typedef {{status: string, counted_through: string, total: number, choices: {choice: string, title: string, votes: number}[], definition?: string}} Counts */
 
 /** Counts come every two seconds while they change: a stream that is silent for so long is dead. */
 const SILENT_MILLIS = 30_000;
@@ -35,20 +35,30 @@ export class ResultsFeed {
     this.polls = 0;
     this.isOver = false;
     this.isAsking = false;
+    /** Whether anybody wants results at present. */
+    this.isOn = false;
     // A page that nobody looks at costs nothing, and is up to date when somebody does.
     document.addEventListener("visibilitychange", () => {
-      if (this.isOver || this.forever) return;
-      this.stop();
+      if (!this.isOn || this.isOver || this.forever) return;
+      this.end();
       if (document.visibilityState === "visible") void this.look();
     });
   }
 
-  /** Begins. */
+  /** Begins, or begins again. */
   start() {
+    this.isOn = true;
+    this.isOver = false;
     void this.look();
   }
 
+  /** Ends: nothing is told any more. */
   stop() {
+    this.isOn = false;
+    this.end();
+  }
+
+  end() {
     clearTimeout(this.timer);
     this.stream?.close();
     this.stream = null;
@@ -59,16 +69,19 @@ export class ResultsFeed {
     this.isAsking = true;
     try {
       const response = await fetch(this.url, { cache: "no-cache" });
-      if (response.ok) {
-        this.tell(await response.json());
-        this.isAsking = false;
-        return void this.goOn();
+      const counts = response.ok ? await response.json() : null;
+      this.isAsking = false;
+      if (!this.isOn) return;
+      if (counts) {
+        this.tell(counts);
+        return this.goOn();
       }
       if (response.status === 403) this.on.hidden?.();
     } catch {
+      this.isAsking = false;
+      if (!this.isOn) return;
       this.on.away?.();
     }
-    this.isAsking = false;
     this.failures += 1;
     this.again(Math.min(30_000, 4_000 * 1.3 ** Math.min(this.failures, 12)));
   }
@@ -83,7 +96,7 @@ export class ResultsFeed {
   }
 
   listen() {
-    this.stop();
+    this.end();
     if (document.visibilityState !== "visible" && !this.forever) return;
     const stream = new EventSource(`${this.url}/stream`);
     this.stream = stream;
@@ -98,7 +111,7 @@ export class ResultsFeed {
     stream.addEventListener("error", () => {
       if (this.stream !== stream) return;
       if (isMute) this.streamsMute += 1;
-      this.stop();
+      this.end();
       this.on.away?.();
       this.again(1_000);
     });
@@ -109,7 +122,7 @@ export class ResultsFeed {
   tell(counts) {
     this.isOver = counts.status === "certified" && !this.forever;
     this.on.counts(counts);
-    if (this.isOver) this.stop();
+    if (this.isOver) this.end();
     else if (this.stream) this.watch(counts.status === "provisional" ? SILENT_MILLIS : SETTLED_MILLIS);
   }
 
@@ -117,7 +130,7 @@ export class ResultsFeed {
   watch(millis) {
     clearTimeout(this.timer);
     this.timer = setTimeout(() => {
-      this.stop();
+      this.end();
       void this.look();
     }, about(millis));
   }
@@ -125,6 +138,7 @@ export class ResultsFeed {
   /** @param {number} millis */
   again(millis) {
     clearTimeout(this.timer);
+    if (!this.isOn) return;
     if (document.visibilityState !== "visible" && !this.forever) return;
     this.timer = setTimeout(() => void this.look(), about(millis));
   }

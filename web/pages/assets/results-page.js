@@ -1,34 +1,39 @@
 // The result page with script: counts as they come, in place.
 
 import { glide, Ranking } from "./calm-order.js";
-import { ServerClock } from "./clock.js";
 import { CountsTable } from "./counts-table.js";
+import { Follow } from "./follow.js";
 import { ResultsFeed } from "./results-feed.js";
 import { localClock, localTime } from "./times.js";
-import { grouped, say } from "./words.js";
+import { grouped, say, sayText } from "./words.js";
 
 const find = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
-const { contest = "", results, opensAt, closesAt } = find("contest").dataset;
+const page = find("contest");
+const { contest = "" } = page.dataset;
 const rows = find("results-rows");
 const table = new CountsTable(rows);
 const byVotes = /** @type {HTMLInputElement} */ (find("by-votes"));
 let ranking = new Ranking();
 /** @type {import("./results-feed.js").Counts | null} */
 let last = null;
+const feed = new ResultsFeed(contest, { counts: show, hidden });
+let isOn = false;
 
 /** @param {import("./results-feed.js").Counts} counts */
 function show(counts) {
-  const { status, counted_through, total, choices } = (last = counts);
-  find("absent").hidden = true;
-  find("results").hidden = false;
+  const { status, counted_through, total, choices, definition } = (last = counts);
+  setShown(true);
   find("total").textContent = grouped(total);
+  const voters = document.getElementById("voters");
+  if (voters) voters.textContent = sayText("results_voters", { n: total });
   const through = document.createElement("time");
   through.dateTime = counted_through;
   through.textContent = shortTime(new Date(counted_through));
   const state = find("state");
   state.dataset.status = status;
   state.replaceChildren(...say(`state_${status}`, { time: through }));
-  glide(rows, () => table.update(byVotes.checked ? ranking.order(choices) : choices, total));
+  glide(rows, () => table.update(choices, byVotes.checked ? ranking.order(choices) : choices));
+  follow.heard(definition);
 }
 
 byVotes.addEventListener("change", () => {
@@ -46,24 +51,37 @@ for (const time of /** @type {NodeListOf<HTMLTimeElement>} */ (document.querySel
   time.textContent = shortTime(new Date(time.dateTime));
 }
 
-if (results !== "hidden") {
-  /** @type {HTMLElement} */ (byVotes.closest("label")).hidden = false;
-  const feed = new ResultsFeed(contest, {
-    counts: show,
-    hidden() {
-      find("results").hidden = true;
-      find("absent").hidden = false;
-    },
-  });
-  // What the hours hide, the server hides too: nobody asks before there may be something. An end that is
-  // not known may come at any time.
-  const from = results === "live" ? opensAt : closesAt;
-  const clock = new ServerClock();
-  const begin = () => {
-    const wait = find("results").hidden && from ? Date.parse(from) - clock.now() : 0;
-    if (wait <= 0) feed.start();
-    else setTimeout(begin, Math.min(wait + Math.random() * 2_000, 60_000));
-  };
-  if (find("results").hidden && from) void clock.ask().then(begin);
-  else begin();
+/** Results, or why there are none. @param {boolean} isShown */
+function setShown(isShown) {
+  find("results").hidden = !isShown;
+  find("absent").hidden = isShown;
+}
+
+/** The server hides them: it says why, too. */
+function hidden() {
+  setShown(false);
+  void follow.look();
+}
+
+function change() {
+  const { shown, results } = follow.state;
+  for (const why of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-absent]"))) why.hidden = why.dataset.absent !== results;
+  // At the opening the hours say it sooner.
+  const isWanted = shown || (results === "live" && follow.phase !== "draft");
+  if (isWanted === isOn) return;
+  isOn = isWanted;
+  if (isOn) return feed.start();
+  feed.stop();
+  setShown(false);
+}
+
+const follow = new Follow(page, { change, tick() {} });
+/** @type {HTMLElement} */ (byVotes.closest("label")).hidden = false;
+change();
+follow.start();
+// In another site's frame the way out is a window of its own, and that site is told how high this is.
+if (parent !== window) {
+  document.body.classList.add("embedded");
+  for (const link of document.links) link.target = "_blank";
+  void import("./embed.js");
 }

@@ -6,7 +6,6 @@ const box = /** @type {HTMLElement} */ (document.getElementById("search"));
 const field = /** @type {HTMLInputElement} */ (document.getElementById("search-field"));
 const state = /** @type {HTMLElement} */ (document.getElementById("search-state"));
 const choices = [.../** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("#vote .choice"))];
-const texts = choices.map((choice) => plain(choice.textContent ?? ""));
 
 box.hidden = false;
 field.addEventListener("input", show);
@@ -17,9 +16,11 @@ field.addEventListener("keydown", (event) => {
 
 function show() {
   const wanted = plain(field.value).split(/\s+/);
+  // As they are now: a title may have been corrected.
+  const texts = choices.map((choice) => plain(choice.textContent ?? ""));
   let found = 0;
   choices.forEach((choice, n) => {
-    const shown = wanted.every((word) => texts[n].includes(word)) || choice.matches(":has(:checked)");
+    const shown = wanted.every((word) => texts[n].includes(word)) || choice.querySelector("input:checked") !== null;
     choice.hidden = !shown;
     if (shown) found += 1;
   });

@@ -1,29 +1,31 @@
 // The voters' page with script: the form becomes an outbox that does not lose a ballot. Without
 // script the form is posted as it is.
 
-import { ServerClock } from "./clock.js";
-import { Outbox, TRIES_QUICK_MAX } from "./outbox.js";
-import { duration, setTime, timeElement } from "./times.js";
+import { Follow } from "./follow.js";
+import { earlier, Outbox, TRIES_QUICK_MAX } from "./outbox.js";
+import { duration, timeElement } from "./times.js";
 import { isolated, say, sayText } from "./words.js";
 
 const find = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
 const page = find("contest");
 const form = /** @type {HTMLFormElement | null} */ (document.getElementById("vote"));
-const { contest = "" } = page.dataset;
+const { contest = "", edition = "" } = page.dataset;
 const votesMax = Number(page.dataset.votesMax);
 const changeable = "changeable" in page.dataset;
-const meaning = [...find("receipt-meaning").childNodes];
+const [kept, ...meaning] = find("receipt-meaning").childNodes;
+const recordedTitle = find("receipt-title").textContent ?? "";
 const countdown = document.createElement("bdi");
 
-const clock = new ServerClock();
+const follow = new Follow(page, { change, tick });
 // The page's own address first, for that one has just answered.
 const others = (page.dataset.addresses ?? "").split(" ").filter((address) => address && address !== location.origin);
-const outbox = new Outbox(contest, { addresses: ["", ...others], now: () => clock.now() });
+const outbox = new Outbox(contest, { edition, addresses: ["", ...others], now: () => follow.clock.now() });
 /** Whether the voter asked for the form again. */
 let again = false;
 /** Whether this tab's voter waits for the answer, and is told of it. */
 let byHand = false;
-let phaseShown = "";
+/** @type {Promise<import("./results.js").Results> | undefined} */
+let results;
 
 form?.addEventListener("submit", (event) => {
   event.preventDefault();
@@ -32,14 +34,14 @@ form?.addEventListener("submit", (event) => {
   byHand = true;
   again = false;
   outbox.cast(choice, titleOf(choice));
-  void outbox.deliver();
+  void deliver();
 });
 // Before the tap: taps in two tabs at once would make two.
 form?.addEventListener("change", () => void outbox.device(), { once: true });
 find("try-now").addEventListener("click", () => {
   byHand = true;
   outbox.retryNow();
-  void outbox.deliver();
+  void deliver();
 });
 document.querySelector("#again button")?.addEventListener("click", () => {
   again = true;
@@ -50,32 +52,42 @@ document.querySelector("#again button")?.addEventListener("click", () => {
   /** @type {HTMLElement | null | undefined} */ (wanted)?.focus();
 });
 for (const name of ["online", "offline"]) addEventListener(name, () => render());
-document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && look());
 
 outbox.subscribe(render);
-render();
-void outbox.deliver();
-void clock.ask().then(tick);
-setInterval(tick, 1000);
-const lookAgain = () => setTimeout(() => void look().then(lookAgain), 60_000 + Math.random() * 30_000);
-lookAgain();
+if (page.dataset.order === "drawn" && form) void import("./order.js").then(({ draw }) => draw(form, outbox.device() + edition));
+change();
+follow.start();
+void deliver();
 if (document.getElementById("search")) void import("./search.js");
 if (page.dataset.embedOrigins) void import("./embed.js");
 share();
+
+/** Sends what waits. A refusal tells the hours, sooner than anybody would ask. */
+async function deliver() {
+  const answer = await outbox.deliver();
+  if (answer && "refused" in answer && answer.refused.status === 409) follow.told(answer.refused);
+}
+
+/** Another state, phase or definition. @param {import("./follow.js").Definition} [definition] */
+function change(definition) {
+  // Made while it was closed, the page has no form; made while it was a draft, it may have another.
+  if (!form && follow.phase === "open") follow.reload();
+  if (form && definition) {
+    void import("./correct.js").then(({ isFormOf }) => isFormOf(page, form, definition) || follow.reload());
+  }
+  render();
+  showResults();
+}
 
 /** What the page shows, from what is stored and what the hours say. */
 function render() {
   const state = outbox.state;
   const { pending, last, refused } = state;
-  if (refused?.opens_at) setHours(refused.opens_at, refused.closes_at);
-  const phase = phaseNow();
-  for (const part of page.querySelectorAll("[data-when]")) {
-    part.toggleAttribute("hidden", part.getAttribute("data-when") !== phase);
-  }
+  const { phase } = follow;
   showSending(pending, phase);
   showProblem(pending ? null : refused);
   find("receipt").hidden = !last || Boolean(pending);
-  if (last) showReceipt(last, state.count);
+  if (last) showReceipt(state);
   const spent = !changeable && votesMax > 0 && state.count >= votesMax;
   const more = document.getElementById("again");
   if (more) more.hidden = !last || again || spent || Boolean(pending) || phase !== "open" || Boolean(refused);
@@ -112,15 +124,11 @@ function showSending(pending, phase) {
 /** @param {import("./outbox.js").Refusal | null} refused */
 function showProblem(refused) {
   const known = document.getElementById("problem");
-  if (!refused) {
-    // One that the server rendered stays until something else is said.
-    if (known && outbox.state.last) known.remove();
-    return;
-  }
+  if (!refused) return void known?.remove();
   const { status, unknown, title } = refused;
   const key = status !== 409 ? (unknown ? "other_unknown" : "other_refused")
     : unknown ? "closed_unknown"
-    : phaseNow() === "closed" ? "closed_refused" : "not_open_refused";
+    : follow.phase === "closed" ? "closed_refused" : "not_open_refused";
   if (known?.textContent === sayText(key, { choice: title })) return;
   const box = document.createElement("div");
   box.id = "problem";
@@ -134,82 +142,52 @@ function showProblem(refused) {
   else find("sending").before(box);
 }
 
-/** @param {import("./outbox.js").Recorded} recorded @param {number} count */
-function showReceipt({ title, recorded_at, ballot_id }, count) {
-  if (find("receipt-ballot").textContent === ballot_id) return;
+/** The vote that counts, as far as this device knows. @param {import("./outbox.js").State} state */
+function showReceipt({ last, first, count }) {
+  if (!last) return;
+  const before = votesMax === 1 && !changeable ? [first, votedBefore()].reduce(earlier, last) : last;
+  const shown = before?.choice === last.choice ? last : before ?? last;
+  const [title, other] = [shown, last].map(({ choice, title }) => titleOf(choice, title));
+  const said = [title, other, last.ballot_id].join("\n");
+  if (find("receipt").dataset.said === said) return;
+  find("receipt").dataset.said = said;
   find("receipt-choice").replaceChildren(isolated(title));
-  find("receipt-time").replaceChildren(timeElement(recorded_at, true));
-  find("receipt-ballot").textContent = ballot_id;
+  find("receipt-time").replaceChildren(timeElement(shown.recorded_at, true));
+  find("receipt-ballot").textContent = shown.ballot_id;
+  const isFirst = shown === last;
+  find("receipt-title").textContent = isFirst ? recordedTitle : sayText("first_title");
+  const began = isFirst ? [kept] : say("first_text", { first: isolated(title), choice: isolated(other) });
   const used = votesMax === 1 ? []
     : votesMax > 1 ? say("used", { used: Math.min(count, votesMax), max: votesMax }) : say("sent", { n: count });
-  find("receipt-meaning").replaceChildren(...meaning, " ", ...used);
-  if (byHand) find("announce").textContent = sayText("announce_recorded", { choice: title });
+  find("receipt-meaning").replaceChildren(...began, ...meaning, " ", ...used);
+  if (byHand) find("announce").textContent = isFirst ? sayText("announce_recorded", { choice: other }) : sayText("first_text", { first: title, choice: other });
 }
 
-/** Where the contest stands by the server's clock; while that is not known, as the page came. */
-function phaseNow() {
-  const { opensAt, closesAt } = page.dataset;
-  if (!clock.isKnown) return page.dataset.phase ?? "draft";
-  const now = clock.now();
-  if (!opensAt || now < Date.parse(opensAt)) return "draft";
-  return closesAt && now >= Date.parse(closesAt) ? "closed" : "open";
+/** What was voted here without script; the server's cookie says so. @returns {import("./outbox.js").Recorded | null} */
+function votedBefore() {
+  const [of, choice, ballot_id, millis] = (/(?:^|;\s*)voted=([^;]*)/.exec(document.cookie)?.[1] ?? "").split(".");
+  if (of !== edition || !(Number(millis) > 0)) return null;
+  return { ballot_id, choice, title: choice, recorded_at: new Date(Number(millis)).toISOString() };
 }
 
-/** Once a second: the countdown, and a change of phase. */
+/** Once a second. */
 function tick() {
-  const phase = phaseNow();
-  const { opensAt, closesAt } = page.dataset;
-  const end = phase === "draft" ? opensAt : phase === "open" ? closesAt : undefined;
-  if (clock.isKnown) showCountdown(phase, end);
-  if (phase === phaseShown) return;
-  phaseShown = phase;
-  render();
-  // What the hours hide, the server hides too: this only spares it the question.
-  const shown = page.dataset.results === "live" ? phase !== "draft" : phase === "closed";
-  if (shown && document.getElementById("results")) {
-    void import("./results.js").then(({ showResults }) => showResults(find("results"), contest));
-  }
-}
-
-/** @param {string} phase @param {string | undefined} end */
-function showCountdown(phase, end) {
   const line = find("countdown");
-  if (!end) return void line.replaceChildren();
-  countdown.textContent = duration(Date.parse(end) - clock.now());
+  const { left, phase } = follow;
+  if (left === null) return void line.replaceChildren();
+  countdown.textContent = duration(left);
   if (line.dataset.of === phase && line.contains(countdown)) return;
   line.dataset.of = phase;
   line.replaceChildren(...say(phase === "draft" ? "opens_in" : "closes_in", { time: countdown }));
 }
 
-/** The hours as they are now: an organiser may have closed by hand, or later than was planned. */
-async function look() {
-  if (document.visibilityState !== "visible") return;
-  if (clock.isOld) await clock.ask();
-  if (phaseNow() === "closed") return;
-  try {
-    const response = await fetch(`/v1/contests/${encodeURIComponent(contest)}`);
-    if (!response.ok) return;
-    const { opens_at, closes_at } = await response.json();
-    setHours(opens_at, closes_at);
-    tick();
-  } catch {
-    // The network is away; the next look may do.
-  }
-}
-
-/** @param {string | null} [opensAt] @param {string | null} [closesAt] */
-function setHours(opensAt, closesAt) {
-  setTimes("opensAt", opensAt, '[data-when="draft"] time');
-  setTimes("closesAt", closesAt, '[data-when="open"] time, [data-when="closed"] time, #policy time');
-}
-
-/** @param {"opensAt" | "closesAt"} name @param {string | null | undefined} time @param {string} places */
-function setTimes(name, time, places) {
-  if (!time || page.dataset[name] === time) return;
-  page.dataset[name] = time;
-  for (const element of /** @type {NodeListOf<HTMLTimeElement>} */ (page.querySelectorAll(places))) {
-    setTime(element, time);
-  }
+/** Results, while they are shown. */
+function showResults() {
+  // At the opening the hours say it sooner.
+  const isShown = follow.state.shown || (follow.state.results === "live" && follow.phase !== "draft");
+  if (!isShown && !results) return;
+  results ??= import("./results.js").then(({ Results }) => new Results(find("results"), contest, follow));
+  void results.then((it) => it.set(isShown));
 }
 
 /** The link to this vote, by the device's own way to share, else by the clipboard. */
@@ -241,7 +219,7 @@ function check(choice) {
   if (radio) radio.checked = true;
 }
 
-/** @param {string} choice */
-function titleOf(choice) {
-  return input(choice)?.labels?.[0]?.querySelector("bdi")?.textContent ?? choice;
+/** As the form has it now. @param {string} choice @param {string} [otherwise] */
+function titleOf(choice, otherwise = choice) {
+  return input(choice)?.labels?.[0]?.querySelector("bdi")?.textContent ?? otherwise;
 }

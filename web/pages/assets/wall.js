@@ -2,8 +2,9 @@
 // itself anew when the program has changed, and once a day.
 
 import { glide, Ranking } from "./calm-order.js";
-import { ServerClock } from "./clock.js";
+import { Follow } from "./follow.js";
 import { ResultsFeed } from "./results-feed.js";
+import { percentIn, shares } from "./shares.js";
 import { duration, localClock, locale } from "./times.js";
 import { grouped, say, sayText } from "./words.js";
 
@@ -12,13 +13,11 @@ const wall = find("main");
 const { contest = "" } = wall.dataset;
 const placesMax = Number(wall.dataset.top);
 const bars = find("bars");
-const percent = new Intl.NumberFormat(locale, { style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 });
-const clock = new ServerClock();
+const percent = percentIn(locale);
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
 /** How long the total takes to its next value: as long as it stays, so that it never stands still. */
 const COUNT_MILLIS = 1_800;
-const LOOK_MILLIS = 30_000;
 const VERSION_MILLIS = 5 * 60_000;
 const DAY_MILLIS = 24 * 3_600_000;
 
@@ -28,8 +27,8 @@ for (const row of /** @type {NodeListOf<HTMLElement>} */ (bars.querySelectorAll(
 const ranking = new Ranking();
 /** Where the total is on its way, with a fraction, and where it goes. */
 const total = { at: -1, goal: -1, frame: 0 };
-let status = "";
-let through = "";
+let status = find("state").dataset.status ?? "";
+let through = find("state").querySelector("time")?.dateTime ?? "";
 let isAway = false;
 
 if (!find("address").textContent) find("address").textContent = `${location.host}/c/${contest}`;
@@ -42,6 +41,7 @@ const feed = new ResultsFeed(contest, {
     showBars(counts);
     countTo(counts.total);
     showState();
+    follow.heard(counts.definition);
   },
   hidden() {
     isAway = false;
@@ -53,13 +53,11 @@ const feed = new ResultsFeed(contest, {
     showState();
   },
 }, { forever: true });
-/** Whether it asks for results already. */
-let isAsking = wall.classList.contains("board");
-if (isAsking) feed.start();
-
-void clock.ask().then(tick);
-setInterval(tick, 1_000);
-setInterval(() => void look(), LOOK_MILLIS * (0.75 + Math.random() / 2));
+/** Whether it asks for results. */
+let isAsking = false;
+const follow = new Follow(wall, { change, tick }, { forever: true });
+change();
+follow.start();
 setInterval(() => void renew(), VERSION_MILLIS);
 void stayAwake();
 document.addEventListener("visibilitychange", () => void stayAwake());
@@ -71,15 +69,21 @@ function setBoard(isShown) {
 }
 
 /** @param {import("./results-feed.js").Counts} counts */
-function showBars({ choices, total: all }) {
-  const leading = ranking.order(choices).slice(0, placesMax);
+function showBars({ choices }) {
+  const all = shares(choices.map(({ votes }) => votes));
+  const shareOf = new Map(choices.map(({ choice }, n) => [choice, all[n]]));
+  const ranked = ranking.order(choices);
+  const leading = ranked.slice(0, placesMax);
   const most = Math.max(1, ...leading.map(({ votes }) => votes));
+  const least = Math.min(...leading.map(({ votes }) => votes));
+  const tied = ranked.slice(placesMax).filter(({ votes }) => votes >= least).length;
+  set(find("tied"), tied ? sayText("wall_tied", { n: tied }) : "");
   glide(bars, () => {
     for (const { choice, title, votes } of leading) {
       const row = rowOf(choice);
       const [name, share, count, bar] = row.children;
       set(/** @type {Element} */ (name.firstElementChild), title);
-      set(share, percent.format(all > 0 ? votes / all : 0));
+      set(share, percent(/** @type {import("./shares.js").Share} */ (shareOf.get(choice))));
       set(count, grouped(votes));
       /** @type {SVGElement} */ (bar.firstElementChild).setAttribute("width", `${(100 * votes) / most}%`);
     }
@@ -146,7 +150,7 @@ function showTotal(at) {
 
 function showState() {
   const isBoard = wall.classList.contains("board");
-  const isCounting = !isBoard && phaseNow() === "closed" && wall.dataset.results === "after_close";
+  const isCounting = !isBoard && follow.phase === "closed" && follow.state.results === "after_close";
   const state = isAway ? sayText("wall_away")
     : isCounting ? sayText("wall_counting")
     : isBoard && status ? sayText(`state_${status}`, { time: localClock(new Date(through)) })
@@ -156,59 +160,24 @@ function showState() {
   find("state").dataset.status = isBoard ? status : "";
 }
 
-function phaseNow() {
-  const { opensAt, closesAt } = wall.dataset;
-  if (!clock.isKnown) return wall.dataset.phase ?? "draft";
-  const now = clock.now();
-  if (!opensAt || now < Date.parse(opensAt)) return "draft";
-  return closesAt && now >= Date.parse(closesAt) ? "closed" : "open";
-}
-
-/** Once a second: the phase and the countdown. */
+/** Once a second: the countdown. */
 function tick() {
-  const phase = phaseNow();
-  if (wall.dataset.phase !== phase) {
-    wall.dataset.phase = phase;
-    showState();
-  }
-  ask();
-  for (const element of /** @type {NodeListOf<HTMLElement>} */ (wall.querySelectorAll("[data-when]"))) {
-    element.hidden = element.dataset.when !== phase;
-  }
-  const { opensAt, closesAt } = wall.dataset;
-  const end = phase === "draft" ? opensAt : phase === "open" ? closesAt : undefined;
-  const left = !end || !clock.isKnown ? ""
-    : say(phase === "draft" ? "opens_in" : "closes_in", { time: duration(Date.parse(end) - clock.now()) }).join("");
-  set(find("countdown"), left);
+  const { left, phase } = follow;
+  set(find("countdown"), left === null ? "" : say(phase === "draft" ? "opens_in" : "closes_in", { time: duration(left) }).join(""));
 }
 
-/** Asks for results once there may be some: what the hours hide, the server hides too. */
-function ask() {
-  const { results, phase } = wall.dataset;
-  if (isAsking || (results === "live" ? phase === "draft" : results === "hidden" || phase !== "closed")) return;
-  isAsking = true;
-  feed.start();
-}
-
-/** The definition as it is now: another title or hour, results revealed or hidden. */
-async function look() {
-  if (clock.isOld) await clock.ask();
-  try {
-    const response = await fetch(`/v1/contests/${encodeURIComponent(contest)}`);
-    if (!response.ok) return;
-    const { title, opens_at, closes_at, results } = await response.json();
-    set(/** @type {Element} */ (find("title").firstElementChild), title);
-    if (opens_at) wall.dataset.opensAt = opens_at;
-    if (closes_at) wall.dataset.closesAt = closes_at;
-    if (results === wall.dataset.results) return;
-    wall.dataset.results = results;
+/** Another state or phase: asks for results while there may be some. What the hours hide, the server hides too. */
+function change() {
+  const { shown, results } = follow.state;
+  const isWanted = shown || (results === "live" && follow.phase !== "draft");
+  if (isWanted && !isAsking) feed.start();
+  if (!isWanted && isAsking) {
     feed.stop();
-    isAsking = false;
+    isAway = false;
     setBoard(false);
-    ask();
-  } catch {
-    // The network is away; the next look may do.
   }
+  isAsking = isWanted;
+  showState();
 }
 
 const loadedAt = Date.now();

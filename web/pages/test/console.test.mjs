@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { choicesOf, linesOf, slugOf } from "../assets/console-choices.js";
+import { choicesOf, linesOf, placeOf, slugOf } from "../assets/console-choices.js";
 import { channelLines, Points } from "../assets/console-points.js";
-import { freshness, phase, perSecond, share, span, stage } from "../assets/console-words.js";
+import { freshness, phase, perSecond, shares, span, stage } from "../assets/console-words.js";
 
 const at = (/** @type {number} */ seconds) => new Date(seconds * 1000).toISOString();
 
@@ -64,6 +64,29 @@ test("the hours decide, and the count what comes after the close", () => {
 });
 
 test("numbers in words", () => {
-  assert.deepEqual([share(1, 3), share(0, 0), perSecond(null), perSecond(1.25), perSecond(1234.5)], ["33.3 %", "0.0 %", "–", "1.3", "1,235"]);
+  assert.deepEqual([...shares([1, 2]), ...shares([0]), perSecond(null), perSecond(1.25), perSecond(1234.5)], ["33.3 %", "66.7 %", "0.0 %", "–", "1.3", "1,235"]);
   assert.deepEqual([span(1), span(61_000), span(3_661_000), span(90_000_000)], ["0:01", "1:01", "1:01:01", "1 d 1 h"]);
+});
+
+test("what is said of a choice stands under it, and a mistake is found in its line", () => {
+  const choices = [
+    { choice: "ada", title: "Ada", text: "The first programmer\nand a countess" },
+    { choice: "arrow", title: "> Arrow" },
+    { choice: "bob", title: "Bob" },
+  ];
+  const lines = linesOf(choices);
+  assert.equal(lines, "Ada\n> The first programmer\n> and a countess\narrow | > Arrow\nBob");
+  assert.deepEqual(choicesOf(lines), choices);
+  assert.deepEqual(choicesOf("Ada\n\n  > said  ")[0], { choice: "ada", title: "Ada", text: "said" });
+  const kept = new Map([["ada", { choice: "ada", title: "Ada", text: "gone", picture: "/a.jpg" }]]);
+  assert.deepEqual(choicesOf("Ada", kept), [{ choice: "ada", title: "Ada", picture: "/a.jpg" }]);
+  assert.deepEqual([placeOf(lines, 0), placeOf(lines, 1)?.line, placeOf(`\n${lines}`, 2)?.line, placeOf(lines, 3)], [{ line: 1, start: 0, end: 3 }, 4, 6, null]);
+  const { start = 0, end = 0 } = placeOf(lines, 2) ?? {};
+  assert.equal(lines.slice(start, end), "Bob");
+});
+
+test("in an open contest a title is corrected under the same name", () => {
+  const lines = linesOf([{ choice: "breaking-bda", title: "Breaking Bda" }], true);
+  assert.equal(lines, "breaking-bda | Breaking Bda");
+  assert.deepEqual(choicesOf(lines.replace("| Breaking Bda", "| Breaking Bad")), [{ choice: "breaking-bda", title: "Breaking Bad" }]);
 });

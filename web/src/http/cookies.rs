@@ -31,14 +31,19 @@ pub(crate) fn device_of_cookie(headers: &HeaderMap, is_secure: bool) -> Option<D
 /// votes without script first and with it later is one device; nothing in it is secret. In another
 /// site's frame a browser keeps it only if it is that site's own, which needs an encrypted connection.
 pub(crate) fn cookie_of_device(device: Device, is_secure: bool, embedded: bool) -> HeaderValue {
-    let attributes = match (is_secure, embedded) {
-        (true, true) => "SameSite=None; Secure; Partitioned",
-        (true, false) => "SameSite=Lax; Secure",
-        (false, _) => "SameSite=Lax",
-    };
+    let attributes = crossing(is_secure, embedded);
     let name = device_name(is_secure);
     let cookie = format!("{name}={device}; Path=/; Max-Age=31536000; {attributes}");
     HeaderValue::try_from(cookie).expect("a UUID and ASCII attributes are a header value")
+}
+
+/// Where a voter's cookie goes along: in another site's frame only if it is that site's own.
+pub(crate) fn crossing(is_secure: bool, embedded: bool) -> &'static str {
+    match (is_secure, embedded) {
+        (true, true) => "SameSite=None; Secure; Partitioned",
+        (true, false) => "SameSite=Lax; Secure",
+        (false, _) => "SameSite=Lax",
+    }
 }
 
 const fn device_name(is_secure: bool) -> &'static str {

@@ -167,7 +167,9 @@ static ASSETS: LazyLock<Vec<(&str, Asset)>> = LazyLock::new(|| {
         // The published client, as it is.
         asset!("outbox.js", JAVASCRIPT, "../../../clients/js/outbox.js"),
         asset!("landslide-vote.js", JAVASCRIPT, "../../../clients/js/element.js"),
-        asset!("clock.js", JAVASCRIPT),
+        asset!("follow.js", JAVASCRIPT),
+        asset!("correct.js", JAVASCRIPT),
+        asset!("order.js", JAVASCRIPT),
         asset!("search.js", JAVASCRIPT),
         asset!("embed.js", JAVASCRIPT),
         asset!("results.js", JAVASCRIPT),
@@ -178,6 +180,7 @@ static ASSETS: LazyLock<Vec<(&str, Asset)>> = LazyLock::new(|| {
         asset!("wall.css", CSS),
         asset!("wall.js", JAVASCRIPT),
         asset!("counts-table.js", JAVASCRIPT),
+        asset!("shares.js", JAVASCRIPT),
         asset!("times.js", JAVASCRIPT),
         asset!("words.js", JAVASCRIPT),
         asset!("docs.js", JAVASCRIPT),

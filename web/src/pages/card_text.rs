@@ -2,7 +2,7 @@
 
 use ballot::Contest;
 
-use super::{moment::Moment, page::Page, words};
+use super::{moment::Moment, page::Page};
 use crate::{card::CardText, public_url::PublicUrl};
 
 /// What stands on the image that other sites show with a link to the vote.
@@ -11,7 +11,7 @@ pub(crate) fn card_text(page: Page, contest: &Contest, site: Option<&PublicUrl>)
     let words = |time| format!("\u{2066}{}\u{2069}", Moment::new(time, page.language.tag).words);
     let hours = [contest.hours.opens_at, contest.hours.closes_at];
     let hours: Vec<String> = hours.into_iter().flatten().map(words).collect();
-    let count = words::grouped(contest.choices.len() as u64);
+    let count = page.language.numbers.grouped(contest.choices.len() as u64);
     CardText {
         site: site.map_or("Landslide", PublicUrl::authority).to_owned(),
         title: contest.title.clone(),

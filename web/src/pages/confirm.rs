@@ -5,7 +5,8 @@ use askama::Template;
 use ballot::{BallotId, Contest, Slug, Timestamp};
 
 use super::{
-    moment::Moment, page::Page, receipt::Receipt, refusal::Refusal, render::render, words,
+    moment::Moment, page::Page, receipt::Receipt, refusal::Refusal, render::render, voted::Voted,
+    words,
 };
 
 /// The answer to the vote page's form: the same choice, now with a ballot id, to be confirmed. A
@@ -27,6 +28,8 @@ pub(crate) struct ConfirmPage<'a> {
     pub(crate) token: blake3::Hash,
     /// Why it was not recorded yet.
     pub(crate) refusal: Option<Refusal>,
+    /// Another choice, for which this voter has voted already, where the first vote counts.
+    pub(crate) first: Option<&'a Slug>,
 }
 
 impl ConfirmPage<'_> {
@@ -41,6 +44,9 @@ impl ConfirmPage<'_> {
             policy: words::policy(page.language, definition),
             choice: self.choice.as_str(),
             choice_title: choice_title(definition, self.choice),
+            before: self
+                .first
+                .map(|first| words::voted_before(page.language, choice_title(definition, first))),
             ballot_id: self.ballot_id,
             token: self.token,
             problem: self.refusal.map(|refusal| page.say(refusal.key())),
@@ -63,23 +69,39 @@ pub(crate) struct RecordedPage<'a> {
     pub(crate) ballot_id: BallotId,
     /// When it was recorded.
     pub(crate) recorded_at: Timestamp,
+    /// Another vote of this voter, for something else, which is the one that counts.
+    pub(crate) first: Option<&'a Voted>,
 }
 
 impl RecordedPage<'_> {
     /// The HTML; its status is 201.
     pub(crate) fn render(&self) -> String {
         let (page, definition) = (self.page, self.definition);
+        let language = page.language;
+        let chosen = choice_title(definition, self.choice);
+        let (receipt_title, meaning, choice, at, ballot_id) = match self.first {
+            None => {
+                let meaning = words::meaning(language, definition);
+                ("recorded", meaning, chosen, self.recorded_at, self.ballot_id)
+            }
+            Some(first) => {
+                let counted = choice_title(definition, &first.choice);
+                let meaning = words::meaning_again(language, definition, counted, chosen);
+                ("first_title", meaning, counted, first.recorded_at, first.ballot_id)
+            }
+        };
         render(&RecordedTemplate {
             page,
             document_title: page.language.fill_text("title_recorded", "title", &definition.title),
             contest: self.contest.as_str(),
             title: &definition.title,
+            receipt_title: page.say(receipt_title),
             receipt: Some(Receipt {
-                choice: choice_title(definition, self.choice),
-                recorded_at: Moment::new(self.recorded_at, page.language.tag),
-                ballot_id: self.ballot_id,
+                choice,
+                recorded_at: Moment::new(at, language.tag),
+                ballot_id,
             }),
-            meaning: words::meaning(page.language, definition),
+            meaning,
             again: words::again(definition.policy),
         })
     }
@@ -100,6 +122,7 @@ struct ConfirmTemplate<'a> {
     policy: String,
     choice: &'a str,
     choice_title: &'a str,
+    before: Option<String>,
     ballot_id: BallotId,
     token: blake3::Hash,
     problem: Option<&'a str>,
@@ -112,6 +135,7 @@ struct RecordedTemplate<'a> {
     document_title: String,
     contest: &'a str,
     title: &'a str,
+    receipt_title: &'a str,
     receipt: Option<Receipt<'a>>,
     meaning: String,
     again: Option<&'static str>,

@@ -6,7 +6,7 @@ use askama::filters::{Escaper, Html};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::moment::Moment;
+use super::{moment::Moment, numbers::Numbers};
 
 /// A language with all its messages.
 #[derive(Debug)]
@@ -17,6 +17,8 @@ pub(crate) struct Language {
     pub(crate) name: String,
     /// `ltr` or `rtl`.
     pub(crate) dir: String,
+    /// How it writes numbers.
+    pub(super) numbers: Numbers,
     messages: HashMap<String, String>,
     /// What the script says, as JSON that may stand in a `<script>` element.
     script: String,
@@ -43,6 +45,7 @@ struct File {
 struct Described {
     name: String,
     dir: String,
+    numbers: Numbers,
 }
 
 macro_rules! languages {
@@ -67,13 +70,18 @@ impl Language {
         }
         // In a `<script>` only `<` could end the element or begin a comment.
         let script = Value::Object(file.script).to_string().replace('<', "\\u003c");
-        let Described { name, dir } = file.language;
-        Self { tag, name, dir, messages, script }
+        let Described { name, dir, numbers } = file.language;
+        Self { tag, name, dir, numbers, messages, script }
     }
 
     /// All of them.
     pub(crate) fn all() -> &'static [Self] {
         &*LANGUAGES
+    }
+
+    /// What files and the console are in.
+    pub(super) fn english() -> &'static Self {
+        &LANGUAGES[0]
     }
 
     /// The language of a tag, such as `pt` or `pt-BR`, if there is one.

@@ -8,11 +8,15 @@ pub(crate) mod assets;
 
 pub(crate) mod moment;
 
+mod numbers;
+
 pub(crate) mod language;
 
 pub(crate) mod words;
 
 pub(crate) mod page;
+
+pub(crate) mod subject;
 
 pub(crate) mod headers;
 
@@ -24,6 +28,8 @@ pub(crate) mod standings;
 
 pub(crate) mod refusal;
 
+pub(crate) mod refused;
+
 pub(crate) mod form;
 
 pub(crate) mod message;
@@ -33,6 +39,8 @@ pub(crate) mod index;
 pub(crate) mod voter;
 
 pub(crate) mod receipt;
+
+pub(crate) mod voted;
 
 pub(crate) mod confirm;
 

@@ -10,6 +10,11 @@ pub(super) struct Moment {
 }
 
 impl Moment {
+    /// One that is not known yet, for the script to fill in.
+    pub(super) fn unknown() -> Self {
+        Self { rfc3339: String::new(), words: String::new() }
+    }
+
     /// In the language of this tag.
     pub(super) fn new(time: Timestamp, language: &str) -> Self {
         let rfc3339 = time.to_string();

@@ -1,8 +1,6 @@
 //! What the head of a page tells other sites of it.
 
-use ballot::Slug;
-
-use super::page::Page;
+use super::{page::Page, subject::Subject};
 use crate::public_url::PublicUrl;
 
 /// What a link preview needs: absolute addresses, which only the settings can know.
@@ -13,12 +11,13 @@ pub(super) struct Preview {
 }
 
 impl Preview {
-    pub(super) fn new(site: &PublicUrl, contest: &Slug, page: Page) -> Self {
-        let tag = page.language.tag;
+    pub(super) fn new(site: &PublicUrl, of: Subject<'_>, page: Page) -> Self {
+        let (contest, mark, tag) = (of.contest, of.mark, page.language.tag);
         Self {
             url: format!("{site}/c/{contest}{}", page.query()),
             image: cfg!(feature = "card")
-                .then(|| format!("{site}/c/{contest}/card.png?lang={tag}")),
+                // Another address with each change: what other sites keep is never the title as it was.
+                .then(|| format!("{site}/c/{contest}/card.png?lang={tag}&of={mark}")),
         }
     }
 }

@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 
 use askama::Template;
 use ballot::{
-    Admission, Contest, Counts, CountsStatus, Policy, ResultsVisibility, Slug, Timestamp,
+    Admission, ChoiceVotes, Contest, Counts, CountsStatus, Policy, ResultsVisibility, Slug,
+    Timestamp,
 };
 
 use super::{render::render, words};
+use crate::shares::{Share, shares};
 
 /// One thing that an administrator did.
 #[derive(Clone, Debug)]
@@ -93,8 +95,15 @@ impl ProtocolTemplate<'_> {
         words::grouped(*number)
     }
 
-    fn share(&self, votes: &u64) -> String {
-        words::share(*votes, self.counts.total)
+    fn choices(&self) -> impl Iterator<Item = (&ChoiceVotes, Share)> {
+        let rows = self.counts.choices.iter();
+        rows.clone().zip(shares(rows.map(|row| row.votes)))
+    }
+
+    fn channels(&self) -> impl Iterator<Item = (&String, &u64, Share)> {
+        let rows = self.counts.channels.iter();
+        let shares = shares(rows.clone().map(|(_, votes)| *votes));
+        rows.zip(shares).map(|((channel, votes), share)| (channel, votes, share))
     }
 
     fn utc(&self, time: &Timestamp) -> String {

@@ -1,7 +1,7 @@
 //! The result page and the studio's wall.
 
 use askama::Template;
-use ballot::{Contest, Counts, CountsStatus, Phase, ResultsVisibility, Slug};
+use ballot::{Counts, CountsStatus, Policy};
 
 use super::{
     language::{Filled, Language},
@@ -10,6 +10,7 @@ use super::{
     preview::Preview,
     render::render,
     standings::Results,
+    subject::Subject,
     words::{self, HoursInWords},
 };
 use crate::public_url::PublicUrl;
@@ -23,12 +24,8 @@ const TOP_MAX: u8 = 12;
 pub(crate) struct ResultsPage<'a> {
     /// What is around it.
     pub(crate) page: Page,
-    /// Which contest.
-    pub(crate) contest: &'a Slug,
-    /// Its definition.
-    pub(crate) definition: &'a Contest,
-    /// Where it stands.
-    pub(crate) phase: Phase,
+    /// Of which contest.
+    pub(crate) of: Subject<'a>,
     /// The counts row, if the contest shows it now.
     pub(crate) results: Option<&'a Counts>,
     /// Where the public finds the site.
@@ -38,19 +35,19 @@ pub(crate) struct ResultsPage<'a> {
 impl ResultsPage<'_> {
     /// The HTML.
     pub(crate) fn render(&self) -> String {
-        let (page, definition) = (self.page, self.definition);
+        let (page, of) = (self.page, self.of);
+        let definition = of.definition;
         let title = &definition.title;
         render(&ResultsTemplate {
             page,
+            of,
             document_title: page.language.fill_text("title_results", "title", title),
-            contest: self.contest.as_str(),
-            title,
-            hours: HoursInWords::new(definition.hours, self.phase, page.language),
-            visibility: words::visibility(definition.results),
-            absent: absent(definition.results, self.results.is_some()),
+            embed_origins: definition.embed_origins.join(" "),
+            hours: HoursInWords::new(definition.hours, of.phase, page.language),
+            has_voters: votes_are_voters(definition.policy),
             shown: self.results.map(|counts| Shown::new(counts, page.language)),
             results: self.results.map(|counts| Results::new(counts, page.language)),
-            preview: self.public_url.map(|url| Preview::new(url, self.contest, page)),
+            preview: self.public_url.map(|url| Preview::new(url, of, page)),
         })
     }
 }
@@ -85,12 +82,8 @@ pub(crate) struct WallPage<'a> {
     pub(crate) page: Page,
     /// How it is to look.
     pub(crate) look: WallLook,
-    /// Which contest.
-    pub(crate) contest: &'a Slug,
-    /// Its definition.
-    pub(crate) definition: &'a Contest,
-    /// Where it stands.
-    pub(crate) phase: Phase,
+    /// Of which contest.
+    pub(crate) of: Subject<'a>,
     /// The counts row, if the contest shows it now.
     pub(crate) results: Option<&'a Counts>,
     /// Where the public finds the site.
@@ -100,55 +93,57 @@ pub(crate) struct WallPage<'a> {
 impl WallPage<'_> {
     /// The HTML.
     pub(crate) fn render(&self) -> String {
-        let (page, definition) = (self.page, self.definition);
-        let leading = self.results.map(|counts| self.leading(counts)).unwrap_or_default();
+        let (page, of) = (self.page, self.of);
+        let (leading, tied) = self.results.map(|counts| self.leading(counts)).unwrap_or_default();
+        let address = self.public_url.map(|url| format!("{}/c/{}", url.authority(), of.contest));
         render(&WallTemplate {
             page,
+            of,
             look: self.look,
-            contest: self.contest.as_str(),
-            title: &definition.title,
-            hours: HoursInWords::new(definition.hours, self.phase, page.language),
-            visibility: words::visibility(definition.results),
+            hours: HoursInWords::new(of.definition.hours, of.phase, page.language),
             shown: self.results.map(|counts| Shown::new(counts, page.language)),
             leading,
-            address: self
-                .public_url
-                .map(|url| format!("{}/c/{}", url.authority(), self.contest))
-                .unwrap_or_default(),
+            tied,
+            address: address.unwrap_or_default(),
         })
     }
 
-    /// The choices with the most votes, and how long their bars are beside the longest.
-    fn leading(&self, counts: &Counts) -> Vec<Leading> {
-        let mut rows: Vec<_> = counts.choices.iter().collect();
-        rows.sort_by_key(|row| std::cmp::Reverse(row.votes));
-        rows.truncate(self.look.top.into());
-        let most = rows.first().map_or(0, |row| row.votes);
-        let leading = rows.into_iter().map(|row| Leading {
+    /// The choices with the most votes, how long their bars are beside the longest, and that others have as
+    /// many votes as the last of them, where there is no place for those.
+    fn leading(&self, counts: &Counts) -> (Vec<Leading>, String) {
+        let language = self.page.language;
+        let all = Results::new(counts, language).rows;
+        let mut rows: Vec<_> = counts.choices.iter().zip(all).collect();
+        rows.sort_by_key(|(row, _)| std::cmp::Reverse(row.votes));
+        let absent = rows.split_off(rows.len().min(self.look.top.into()));
+        let votes = |row: Option<&(&ballot::ChoiceVotes, _)>| row.map_or(0, |(row, _)| row.votes);
+        let (most, least) = (votes(rows.first()), votes(rows.last()));
+        let tied = absent.iter().filter(|(row, _)| row.votes == least).count();
+        let tied = match tied {
+            0 => String::new(),
+            n => language.fill_text("wall_tied", "n", &language.numbers.grouped(n as u64)),
+        };
+        let leading = rows.into_iter().map(|(row, shown)| Leading {
             choice: row.choice.to_string(),
-            title: row.title.clone(),
-            votes: words::grouped(row.votes),
-            share: words::share(row.votes, counts.total),
-            length: words::share(row.votes, most),
+            title: shown.title.to_owned(),
+            votes: shown.votes,
+            share: shown.share,
+            length: words::length(row.votes, most),
         });
-        leading.collect()
+        (leading.collect(), tied)
     }
 }
 
-/// The message that stands where results would.
-fn absent(results: ResultsVisibility, is_shown: bool) -> &'static str {
-    match results {
-        ResultsVisibility::Hidden => "results_hidden",
-        ResultsVisibility::AfterClose if !is_shown => "results_after_close",
-        ResultsVisibility::Live if !is_shown => "results_none",
-        // For the script, should they be hidden while the page is open.
-        ResultsVisibility::AfterClose | ResultsVisibility::Live => "results_hidden",
-    }
+/// Whether each voter has exactly one counted vote. Of other policies the counts do not say how many voted.
+fn votes_are_voters(policy: Policy) -> bool {
+    matches!(policy, Policy::One | Policy::Latest | Policy::UpTo(1))
 }
 
 /// How many, how settled, how fresh.
 struct Shown {
     total: String,
+    /// The same as voters, where the policy lets each have one vote.
+    voters: String,
     status: &'static str,
     state: String,
 }
@@ -162,7 +157,9 @@ impl Shown {
         };
         let through = Moment::new(counts.counted_through, language.tag);
         let state = language.fill(key, &[("time", Filled::Time(&through))]);
-        Self { total: words::grouped(counts.total), status, state }
+        let total = language.numbers.grouped(counts.total);
+        let voters = language.fill_text("results_voters", "n", &total);
+        Self { total, voters, status, state }
     }
 }
 
@@ -178,12 +175,11 @@ struct Leading {
 #[template(path = "results.html")]
 struct ResultsTemplate<'a> {
     page: Page,
+    of: Subject<'a>,
     document_title: String,
-    contest: &'a str,
-    title: &'a str,
+    embed_origins: String,
     hours: HoursInWords,
-    visibility: &'static str,
-    absent: &'static str,
+    has_voters: bool,
     shown: Option<Shown>,
     results: Option<Results<'a>>,
     preview: Option<Preview>,
@@ -193,13 +189,12 @@ struct ResultsTemplate<'a> {
 #[template(path = "wall.html")]
 struct WallTemplate<'a> {
     page: Page,
+    of: Subject<'a>,
     look: WallLook,
-    contest: &'a str,
-    title: &'a str,
     hours: HoursInWords,
-    visibility: &'static str,
     shown: Option<Shown>,
     leading: Vec<Leading>,
+    tied: String,
     address: String,
 }
 

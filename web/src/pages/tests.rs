@@ -16,7 +16,12 @@ use super::{
     message::not_found,
     page::Page,
     refusal::Refusal,
-    shells, swagger,
+    refused::refused,
+    shells,
+    show::{ResultsPage, WallLook, WallPage},
+    subject::Subject,
+    swagger,
+    voted::Voted,
     voter::VoterPage,
 };
 
@@ -49,6 +54,11 @@ fn contest(title: &str) -> Contest {
     }
 }
 
+/// A contest named `contest`, as pages are given it.
+fn subject<'a>(contest: &'a Slug, definition: &'a Contest, phase: Phase) -> Subject<'a> {
+    Subject { contest, definition, edition: "0123456789abcdef", mark: "m1", phase }
+}
+
 fn around(tag: &str) -> Page {
     Page { language: Language::of_tag(tag).unwrap(), by_address: false, embedded: false }
 }
@@ -73,34 +83,21 @@ fn id() -> BallotId {
     BallotId::parse("017f22e2-79b0-7cc3-98c4-dc0c0c07398f").unwrap()
 }
 
-fn page(definition: &Contest, now: &str, refusal: Option<Refusal>) -> String {
-    let (contest, chosen) = (slug("tv"), slug("b"));
-    let phase = definition.hours.phase(time(now));
-    let chosen = Some(&chosen);
-    let page = around("en");
-    VoterPage {
-        page,
-        contest: &contest,
-        definition,
-        phase,
-        results: None,
-        refusal,
-        chosen,
-        public_url: None,
-        addresses: &[],
-    }
-    .render()
+fn page(definition: &Contest, now: &str) -> String {
+    let contest = slug("tv");
+    let of = subject(&contest, definition, definition.hours.phase(time(now)));
+    VoterPage { page: around("en"), of, results: None, public_url: None, addresses: &[] }.render()
 }
 
 fn confirm(definition: &Contest, refusal: Option<Refusal>) -> String {
     let (contest, choice) = (&slug("tv"), &slug("b"));
     let (page, ballot_id) = (around("en"), id());
-    let token = blake3::hash(b"");
-    ConfirmPage { page, contest, definition, choice, ballot_id, token, refusal }.render()
+    let (token, first) = (blake3::hash(b""), None);
+    ConfirmPage { page, contest, definition, choice, ballot_id, token, refusal, first }.render()
 }
 
 /// The voters' pages first, then those in English alone.
-const VOTERS_PAGES: usize = 7;
+const VOTERS_PAGES: usize = 9;
 
 fn every_page(tag: &str, title: &str) -> Vec<String> {
     let (name, definition, counts) = (slug("tv"), contest(title), counts(title));
@@ -113,18 +110,11 @@ fn every_page(tag: &str, title: &str) -> Vec<String> {
         choice: &slug("a"),
         ballot_id: id(),
         recorded_at: now,
+        first: None,
     };
-    let voter = VoterPage {
-        page,
-        contest: &name,
-        definition: &definition,
-        phase: Phase::Open,
-        results: Some(&counts),
-        refusal: Some(Refusal::ChoiceMissing),
-        chosen: None,
-        public_url: None,
-        addresses: &[],
-    };
+    let of = subject(&name, &definition, Phase::Open);
+    let results = Some(&counts);
+    let voter = VoterPage { page, of, results, public_url: None, addresses: &[] };
     let embedded = VoterPage { page: Page { embedded: true, ..page }, ..voter };
     let empty = std::iter::empty::<(&Slug, &Contest)>();
     vec![
@@ -135,6 +125,8 @@ fn every_page(tag: &str, title: &str) -> Vec<String> {
         confirm(&definition, Some(Refusal::Unavailable)),
         not_found(page),
         embedded.render(),
+        refused(page, &name, &definition, Refusal::ChoiceMissing),
+        ResultsPage { page, of, results, public_url: None }.render(),
         shells::contests(),
         shells::contest(),
         shells::edit(),
@@ -150,7 +142,7 @@ fn hostile_titles_stay_text() {
         // The text itself arrives whole, its `&lt;` escaped once more.
         assert!(!html.contains('\u{1f680}') || html.contains("&#38; &#38;lt; \u{202e}"), "{html}");
     }
-    let html = page(&contest(HOSTILE), "2026-11-23T21:00:00Z", None);
+    let html = page(&contest(HOSTILE), "2026-11-23T21:00:00Z");
     let isolated = html.matches('\u{1f680}').count();
     assert_eq!(isolated, 4, "document title, heading and two choices");
     assert_eq!(html.matches("\u{1f680}</bdi>").count(), 3, "all in the body are isolated");
@@ -159,7 +151,7 @@ fn hostile_titles_stay_text() {
 #[test]
 fn the_longest_title_is_whole() {
     let title = "\u{1f680}".repeat(ballot::limits::TITLE_CHARS_MAX);
-    assert!(page(&contest(&title), "2026-11-23T21:00:00Z", None).contains(&title));
+    assert!(page(&contest(&title), "2026-11-23T21:00:00Z").contains(&title));
 }
 
 #[test]
@@ -215,20 +207,20 @@ fn every_page_has_language_title_heading_and_main() {
 #[test]
 fn the_voters_page_is_the_same_for_everybody() {
     let definition = contest("Title");
-    let early = page(&definition, "2026-11-23T20:00:00Z", None);
-    assert_eq!(early, page(&definition, "2026-11-23T21:59:59Z", None));
+    let early = page(&definition, "2026-11-23T20:00:00Z");
+    assert_eq!(early, page(&definition, "2026-11-23T21:59:59Z"));
     assert!(!early.contains("ballot_id"));
 }
 
 #[test]
 fn the_form_posts_a_choice_while_it_may() {
     let definition = contest("Title");
-    let open = page(&definition, "2026-11-23T21:00:00Z", None);
+    let open = page(&definition, "2026-11-23T21:00:00Z");
     assert!(open.contains("method=\"post\" action=\"/c/tv\""));
-    assert!(open.contains("value=\"b\" required checked>"));
+    assert!(open.contains("value=\"b\" required>"));
     assert!(!open.contains("<fieldset disabled>"));
-    assert!(page(&definition, "2026-11-23T19:59:59Z", None).contains("<fieldset disabled>"));
-    assert!(!page(&definition, "2026-11-23T22:00:00Z", None).contains("<form"));
+    assert!(page(&definition, "2026-11-23T19:59:59Z").contains("<fieldset disabled>"));
+    assert!(!page(&definition, "2026-11-23T22:00:00Z").contains("<form"));
     let confirm = confirm(&definition, None);
     assert!(confirm.contains("name=\"ballot_id\" value=\"017f22e2-79b0-7cc3-98c4-dc0c0c07398f\""));
     assert!(confirm.contains("name=\"choice\" value=\"b\""));
@@ -238,16 +230,10 @@ fn the_form_posts_a_choice_while_it_may() {
 fn the_language_and_the_frame_are_kept_from_page_to_page() {
     let (contest, definition) = (slug("tv"), contest("Title"));
     let page = Page { by_address: true, embedded: true, ..around("de") };
-    let (choice, ballot_id, refusal) = (&contest, id(), None);
-    let shown = ConfirmPage {
-        page,
-        contest: &contest,
-        definition: &definition,
-        choice,
-        ballot_id,
-        token: blake3::hash(b""),
-        refusal,
-    };
+    let (choice, ballot_id, token) = (&contest, id(), blake3::hash(b""));
+    let (contest, definition) = (&contest, &definition);
+    let (refusal, first) = (None, None);
+    let shown = ConfirmPage { page, contest, definition, choice, ballot_id, token, refusal, first };
     let html = shown.render();
     assert!(html.contains("action=\"/c/tv/embed?lang=de\""), "{html}");
 }
@@ -279,7 +265,7 @@ fn one_phase_is_shown() {
         ("2026-11-23T21:59:59.999999Z", "open"),
         ("2026-11-23T22:00:00Z", "closed"),
     ] {
-        let html = page(&definition, now, None);
+        let html = page(&definition, now);
         for phase in ["draft", "open", "closed"] {
             let shows = html.contains(&format!("data-when=\"{phase}\">"));
             assert_eq!(shows, phase == shown, "{phase} at {now}");
@@ -290,7 +276,6 @@ fn one_phase_is_shown() {
 #[test]
 fn a_refusal_is_announced_and_an_unknown_outcome_offers_the_same_ballot() {
     let definition = contest("Title");
-    let now = "2026-11-23T21:00:00Z";
     let english = around("en").language;
     for refusal in [
         Refusal::Unreadable,
@@ -303,9 +288,10 @@ fn a_refusal_is_announced_and_an_unknown_outcome_offers_the_same_ballot() {
         Refusal::TooMany,
         Refusal::Unavailable,
     ] {
-        let html = page(&definition, now, Some(refusal));
+        let html = refused(around("en"), &slug("tv"), &definition, refusal);
         let words = english.say(refusal.key());
         assert!(html.contains("role=\"alert\"") && html.contains(words), "{refusal:?}");
+        assert!(html.contains("href=\"/c/tv\"") && !html.contains("type=\"radio\""));
         assert!((400..=503).contains(&refusal.status()));
     }
     let again = confirm(&definition, Some(Refusal::Unavailable));
@@ -316,18 +302,8 @@ fn a_refusal_is_announced_and_an_unknown_outcome_offers_the_same_ballot() {
 fn results_are_there_only_if_shown() {
     let (name, mut definition, counts) = (slug("tv"), contest("Title"), counts("Title"));
     let render = |definition: &Contest, results| {
-        let page = VoterPage {
-            page: around("en"),
-            contest: &name,
-            definition,
-            phase: Phase::Open,
-            results,
-            refusal: None,
-            chosen: None,
-            public_url: None,
-            addresses: &[],
-        };
-        page.render()
+        let of = subject(&name, definition, Phase::Open);
+        VoterPage { page: around("en"), of, results, public_url: None, addresses: &[] }.render()
     };
     let html = render(&definition, Some(&counts));
     assert!(html.contains("Votes: 3,000. Provisional, counted through <time"), "{html}");
@@ -344,7 +320,8 @@ fn the_confirmation_says_what_it_means() {
     let (contest, choice) = (slug("tv"), slug("a"));
     let html = |definition: &Contest| {
         let (page, contest, choice) = (around("en"), &contest, &choice);
-        RecordedPage { page, contest, definition, choice, ballot_id: id(), recorded_at }.render()
+        let (ballot_id, first) = (id(), None);
+        RecordedPage { page, contest, definition, choice, ballot_id, recorded_at, first }.render()
     };
     let one = html(&definition);
     assert!(
@@ -373,4 +350,103 @@ fn what_can_be_voted_in_now_is_listed_first() {
     let html = contests(around("en"), listed, time("2026-11-23T21:00:00Z"));
     let at = |slug: &str| html.find(&format!("/c/{slug}\"")).unwrap();
     assert!(at("open") < at("draft") && at("draft") < at("closed"), "{html}");
+}
+
+#[test]
+fn a_vote_that_does_not_count_is_not_said_to() {
+    let mut definition = contest("Title");
+    definition.choices[0].title = "Dark".to_owned();
+    definition.choices[1].title = "The Wire".to_owned();
+    let first = Voted {
+        choice: slug("a"),
+        ballot_id: BallotId::parse("017f22e2-79b0-7cc3-98c4-000000000000").unwrap(),
+        recorded_at: time("2026-11-23T20:30:00Z"),
+    };
+    for language in Language::all() {
+        let shown = RecordedPage {
+            page: around(language.tag),
+            contest: &slug("tv"),
+            definition: &definition,
+            choice: &slug("b"),
+            ballot_id: id(),
+            recorded_at: time("2026-11-23T21:00:00Z"),
+            first: Some(&first),
+        };
+        let html = shown.render();
+        assert!(
+            !html.contains(language.say("meaning")) && !html.contains(language.say("recorded"))
+        );
+        assert!(html.contains("<dd id=\"receipt-choice\"><bdi>Dark</bdi></dd>"), "{html}");
+        assert!(html.contains("98c4-000000000000") && !html.contains("98c4-dc0c0c07398f"));
+        assert!(html.contains("The Wire") && html.contains("20:30"));
+        let (contest, definition, choice) = (&slug("tv"), &definition, &slug("b"));
+        let (page, ballot_id, refusal) = (around(language.tag), id(), None);
+        let (token, first) = (blake3::hash(b""), Some(&first.choice));
+        let asked =
+            ConfirmPage { page, contest, definition, choice, ballot_id, token, refusal, first };
+        assert!(asked.render().contains("Dark"));
+    }
+}
+
+#[test]
+fn a_page_says_what_it_was_made_from() {
+    let (name, definition) = (slug("tv"), contest("Title"));
+    let of = subject(&name, &definition, Phase::Open);
+    let (page, public_url, look) = (around("en"), None, WallLook::of_query(""));
+    let counts = counts("Title");
+    for results in [None, Some(&counts)] {
+        for html in [
+            VoterPage { page, of, results, public_url, addresses: &[] }.render(),
+            ResultsPage { page, of, results, public_url }.render(),
+            WallPage { page, look, of, results, public_url }.render(),
+        ] {
+            for said in [
+                "data-contest=\"tv\" data-edition=\"0123456789abcdef\" data-mark=\"m1\"",
+                "data-opens-at=\"2026-11-23T20:00:00Z\" data-closes-at=\"2026-11-23T22:00:00Z\"",
+                "data-phase=\"open\" data-results=\"live\"",
+            ] {
+                assert!(html.contains(said), "{said} in {html}");
+            }
+            assert_eq!(html.contains(" data-shown"), results.is_some());
+        }
+    }
+}
+
+#[test]
+fn a_wall_says_that_others_are_tied_with_the_last_it_shows() {
+    let (name, definition) = (slug("tv"), contest("Title"));
+    let of = subject(&name, &definition, Phase::Open);
+    let mut counts = counts("Title");
+    let row =
+        |n: u64, votes| ChoiceVotes { choice: slug(&format!("c{n}")), title: "T".into(), votes };
+    counts.choices = (0..6).map(|n| row(n, 500)).collect();
+    let wall = |counts: &Counts, query: &str| {
+        let (page, look) = (around("en"), WallLook::of_query(query));
+        WallPage { page, look, of, results: Some(counts), public_url: None }.render()
+    };
+    let html = wall(&counts, "");
+    assert_eq!(html.matches("<li data-choice").count(), 5);
+    assert!(html.contains("with as many votes as the last one here: 1</p>"), "{html}");
+    assert!(wall(&counts, "top=6").contains("class=\"tied\"></p>"));
+    counts.choices[5].votes = 499;
+    assert!(wall(&counts, "").contains("class=\"tied\"></p>"));
+}
+
+#[test]
+fn numbers_are_in_the_readers_language() {
+    let (name, definition) = (slug("tv"), contest("Title"));
+    let of = subject(&name, &definition, Phase::Open);
+    let mut counts = counts("Title");
+    (counts.choices[0].votes, counts.choices[1].votes, counts.total) = (3_999, 1, 4_000);
+    let html = |tag: &str| {
+        let page = around(tag);
+        ResultsPage { page, of, results: Some(&counts), public_url: None }.render()
+    };
+    let (english, german) = (html("en"), html("de"));
+    assert!(english.contains(">3,999</td>") && english.contains(">99.9%</td>"), "{english}");
+    assert!(german.contains(">3.999</td>") && german.contains(">0,1\u{a0}%</td>"), "{german}");
+    assert!(german.contains("Abstimmende: 4.000"));
+    for html in [english, german] {
+        assert!(!html.contains(">100") && !html.contains(">0.0%") && !html.contains(">0,0"));
+    }
 }

@@ -66,13 +66,22 @@ pub(super) fn policy(language: &Language, definition: &Contest) -> String {
     let who = ("who", Filled::Text(who(language, definition.admission)));
     match definition.policy {
         Policy::One | Policy::UpTo(1) => language.fill("policy_one", &[who]),
-        Policy::Latest => match definition.hours.closes_at {
-            Some(time) => {
-                let time = Moment::new(time, language.tag);
-                language.fill("policy_latest_until", &[who, ("time", Filled::Time(&time))])
-            }
-            None => language.fill("policy_latest", &[who]),
-        },
+        Policy::Latest => {
+            let open = language.fill("policy_latest", &[who]);
+            // Both, so that the script only has to choose another when the close is moved.
+            let closes_at = definition.hours.closes_at;
+            let new = |time| Moment::new(time, language.tag);
+            let time = closes_at.map_or_else(Moment::unknown, new);
+            let values = [who, ("time", Filled::Time(&time))];
+            let until = language.fill("policy_latest_until", &values);
+            let (is_open, is_until) = match closes_at {
+                Some(_) => (" hidden", ""),
+                None => ("", " hidden"),
+            };
+            format!(
+                "<span data-until=\"\"{is_open}>{open}</span><span data-until=\"time\"{is_until}>{until}</span>"
+            )
+        }
         Policy::UpTo(k) => {
             language.fill("policy_up_to", &[who, ("k", Filled::Text(&k.to_string()))])
         }
@@ -91,7 +100,25 @@ pub(super) fn meaning(language: &Language, definition: &Contest) -> String {
         }
         Policy::Unlimited => language.fill("meaning_unlimited", &[]),
     };
-    format!("{} {counts}", language.fill("meaning", &[]))
+    format!("<span>{}</span> {counts}", language.fill("meaning", &[]))
+}
+
+/// The same where another vote of this voter counts; as markup.
+pub(super) fn meaning_again(
+    language: &Language,
+    definition: &Contest,
+    first: &str,
+    choice: &str,
+) -> String {
+    let who = ("who", Filled::Text(who(language, definition.admission)));
+    let named = [("first", Filled::Text(first)), ("choice", Filled::Text(choice))];
+    let first = language.fill("first_text", &named);
+    format!("{first} {}", language.fill("meaning_one", &[who]))
+}
+
+/// What is said before a vote that will not count, since another does; as markup.
+pub(super) fn voted_before(language: &Language, first: &str) -> String {
+    language.fill("first_before", &[("first", Filled::Text(first))])
 }
 
 /// The message on the way to another vote, where one can count.
@@ -159,25 +186,15 @@ pub(super) fn status(status: CountsStatus) -> &'static str {
     }
 }
 
-/// 1234567 as `1,234,567`.
+/// 1234567 as `1,234,567`, in English.
 pub(super) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() * 4 / 3);
-    for (n, digit) in digits.char_indices() {
-        if n > 0 && (digits.len() - n).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    Language::english().numbers.grouped(number)
 }
 
-/// `votes` of `total` in percent with one digit after the point; `0.0` of nothing.
-pub(crate) fn share(votes: u64, total: u64) -> String {
+/// How long the bar of so many votes is, in percent of what `most` has; as SVG reads it.
+pub(super) fn length(votes: u64, most: u64) -> String {
     // Wide, because votes times a thousand may not fit 64 bits.
-    let permille = (u128::from(votes) * 1_000 + u128::from(total / 2))
-        .checked_div(u128::from(total))
-        .unwrap_or(0);
+    let permille = (u128::from(votes) * 1_000).checked_div(u128::from(most)).unwrap_or(0);
     format!("{}.{}", permille / 10, permille % 10)
 }
 
@@ -186,16 +203,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_in_words() {
-        assert_eq!(
-            ["0", "999", "1,000", "12,345", "1,234,567"],
-            [grouped(0), grouped(999), grouped(1_000), grouped(12_345), grouped(1_234_567)]
-        );
-        assert_eq!(grouped(u64::MAX), "18,446,744,073,709,551,615");
-        assert_eq!(share(0, 0), "0.0");
-        assert_eq!(share(1, 3), "33.3");
-        assert_eq!(share(2, 3), "66.7");
-        assert_eq!(share(u64::MAX, u64::MAX), "100.0");
+    fn a_bar_is_as_long_as_its_part() {
+        assert_eq!([length(0, 0), length(1, 3), length(2, 3)], ["0.0", "33.3", "66.6"]);
+        assert_eq!(length(u64::MAX, u64::MAX), "100.0");
     }
 
     #[test]
@@ -217,13 +227,18 @@ mod tests {
         assert_eq!(words(Policy::UpTo(20), Admission::Open), "Votes per device: up to 20.");
         let unlimited = words(Policy::Unlimited, Admission::Open);
         assert_eq!(unlimited, "You can vote as often as you like.");
-        assert_eq!(
-            words(Policy::Latest, Admission::Oidc),
-            "One vote per person. You can change it until \
-             <time datetime=\"2026-11-23T22:00:00Z\">23 November 2026, 22:00 UTC</time>."
-        );
+        let latest = words(Policy::Latest, Admission::Oidc);
+        assert!(latest.contains(" hidden>One vote per person. You can change it while voting"));
+        assert!(latest.contains(
+            "<span data-until=\"time\">One vote per person. You can change it until \
+             <time datetime=\"2026-11-23T22:00:00Z\">23 November 2026, 22:00 UTC</time>.</span>"
+        ));
         contest.hours.closes_at = None;
         contest.policy = Policy::Latest;
-        assert!(policy(english, &contest).ends_with("while voting is open."));
+        let latest = policy(english, &contest);
+        assert!(
+            latest.contains("<span data-until=\"\">One vote per person. You can change it while")
+        );
+        assert!(latest.contains("<span data-until=\"time\" hidden>"), "{latest}");
     }
 }

@@ -26,6 +26,8 @@ pub(crate) struct ResultsBody {
     counted_through: String,
     total: u64,
     choices: Vec<ChoiceVotesBody>,
+    /// As in the contest's state: whoever hears it need not ask for that.
+    definition: String,
 }
 
 /// What became of the recorded ballots: recorded = counted + duplicate + late + void.

@@ -2,6 +2,8 @@
 
 pub(crate) mod visitor;
 
+pub(crate) mod addresses;
+
 pub(crate) mod page_cache;
 
 pub(crate) mod served;

@@ -3,10 +3,13 @@
 use axum::{body::Body, extract::State, response::Response};
 use ballot::{BallotId, Device, Phase, Slug, limits, random_bytes};
 use contests::LiveContest;
-use hyper::{HeaderMap, Request, StatusCode, header::SET_COOKIE};
+use hyper::{
+    HeaderMap, Request, StatusCode,
+    header::{HeaderValue, SET_COOKIE},
+};
 
 use super::{
-    served::{own_page, shown, with_headers},
+    served::{own_page, shown},
     visitor::visitor,
 };
 use crate::{
@@ -15,7 +18,7 @@ use crate::{
     http::{
         body,
         client::Client,
-        cookies::{cookie_of_device, device_of_cookie},
+        cookies::{cookie_of_device, cookies, crossing, device_of_cookie},
         in_path::InPath,
         problem::{Problem, ProblemKind},
     },
@@ -29,10 +32,17 @@ use crate::{
         message,
         page::Page,
         refusal::Refusal,
-        voter::VoterPage,
+        refused::refused,
+        subject::first_counts,
+        voted::Voted,
     },
     worker::Worker,
 };
+
+/// The cookie that says which vote of this browser counts; see [`Voted`].
+const VOTED: &str = "voted";
+/// A contest and its aftermath: 30 days.
+const VOTED_KEPT_S: u32 = 30 * 24 * 3_600;
 
 /// `POST /c/{contest}`: the voters' page without script. See [`cast_form`].
 pub(crate) async fn cast(
@@ -78,18 +88,20 @@ async fn cast_form(
     }
     let form = match read_form(headers, request_body).await {
         Ok(form) => form,
-        Err(refusal) => return refused_page(app, &live, page, refusal, None),
+        Err(refusal) => return refused_page(&live, page, refusal),
     };
     if live.choice(form.choice.as_str()).is_none() {
-        return refused_page(app, &live, page, Refusal::ChoiceUnknown, None);
+        return refused_page(&live, page, Refusal::ChoiceUnknown);
     }
+    let voted = voted_before(headers, &live);
     let is_secure = app.limits.is_secure(client, headers);
     let device = device_of_cookie(headers, is_secure);
     // Without an id nothing is recorded yet: the voter is asked.
     let Some(id) = form.ballot_id else {
+        let choice = &form.choice;
         return match closed(app, &live) {
-            Some(refusal) => refused_page(app, &live, page, refusal, Some(&form.choice)),
-            None => confirm_page(app, &live, page, &form.choice, device, is_secure),
+            Some(refusal) => refused_page(&live, page, refusal),
+            None => confirm_page(app, &live, page, choice, device, voted.as_ref(), is_secure),
         };
     };
     let is_for_voter = |given: &str| is_form_token(given, token_of(&live, id, device));
@@ -110,16 +122,23 @@ async fn cast_form(
                 choice: &form.choice,
                 ballot_id: recorded.ballot_id,
                 recorded_at: recorded.recorded_at,
+                first: voted.as_ref().filter(|voted| voted.choice != form.choice),
             };
             let response = own_page(StatusCode::CREATED, shown.render(), Some(&live), page);
-            keeping(response, recorded.new_device, is_secure, page)
+            let response = keeping(response, recorded.new_device, is_secure, page);
+            if voted.is_some() || !first_counts(live.contest.policy) {
+                return response;
+            }
+            let (ballot_id, recorded_at) = (recorded.ballot_id, recorded.recorded_at);
+            let voted = Voted { choice: form.choice, ballot_id, recorded_at };
+            remembering(response, &voted, &live, is_secure, page)
         }
         Err(problem) => {
             let refusal = refusal(app, &problem, &live);
             let mut response = if refusal.keeps_ballot_id() {
                 again_page(&live, page, &form.choice, (id, device), refusal)
             } else {
-                refused_page(app, &live, page, refusal, Some(&form.choice))
+                refused_page(&live, page, refusal)
             };
             response.extensions_mut().insert(problem.kind());
             response
@@ -135,13 +154,15 @@ fn confirm_page(
     page: Page,
     choice: &Slug,
     known: Option<Device>,
+    voted: Option<&Voted>,
     is_secure: bool,
 ) -> Response {
     let ballot_id = BallotId::new(app.clock.now(), random_bytes(&*app.entropy));
-    let (contest, definition) = (&live.slug, &live.contest);
+    let (contest, definition, refusal) = (&live.slug, &live.contest, None);
     let derived = known.is_none().then(|| live.key.device_of_ballot(ballot_id));
     let token = token_of(live, ballot_id, known);
-    let shown = ConfirmPage { page, contest, definition, choice, ballot_id, token, refusal: None };
+    let first = voted.map(|voted| &voted.choice).filter(|voted| *voted != choice);
+    let shown = ConfirmPage { page, contest, definition, choice, ballot_id, token, refusal, first };
     let response = own_page(StatusCode::OK, shown.render(), Some(live), page);
     keeping(response, derived, is_secure, page)
 }
@@ -173,32 +194,41 @@ fn again_page(
 ) -> Response {
     let (contest, definition) = (&live.slug, &live.contest);
     let token = token_of(live, ballot_id, device);
-    let shown =
-        ConfirmPage { page, contest, definition, choice, ballot_id, token, refusal: Some(refusal) };
-    own_page(status(refusal), shown.render(), Some(live), page)
+    let (status, refusal, first) = (status(refusal), Some(refusal), None);
+    let shown = ConfirmPage { page, contest, definition, choice, ballot_id, token, refusal, first };
+    own_page(status, shown.render(), Some(live), page)
 }
 
-/// The voters' page with what was wrong.
-fn refused_page(
-    app: &App,
+/// What was wrong, and the way back.
+fn refused_page(live: &LiveContest, page: Page, refusal: Refusal) -> Response {
+    let html = refused(page, &live.slug, &live.contest, refusal);
+    own_page(status(refusal), html, Some(live), page)
+}
+
+/// The vote of this browser that counts, where the first one does, as far as it says.
+fn voted_before(headers: &HeaderMap, live: &LiveContest) -> Option<Voted> {
+    if !first_counts(live.contest.policy) {
+        return None;
+    }
+    let edition = live.contest.edition.as_deref()?;
+    cookies(headers, VOTED).find_map(|value| Voted::read(value, edition, &live.contest))
+}
+
+/// Lets the browser keep which vote counts, for this contest's pages alone: no ballot carries it.
+fn remembering(
+    mut response: Response,
+    voted: &Voted,
     live: &LiveContest,
+    is_secure: bool,
     page: Page,
-    refusal: Refusal,
-    chosen: Option<&Slug>,
 ) -> Response {
-    let shown = VoterPage {
-        page,
-        contest: &live.slug,
-        definition: &live.contest,
-        phase: live.contest.hours.phase(app.clock.now()),
-        results: None,
-        addresses: &app.vote_addresses,
-        refusal: Some(refusal),
-        chosen,
-        public_url: None,
-    };
-    let response = own_page(status(refusal), shown.render(), Some(live), page);
-    with_headers(response, Some(&live.contest), page.embedded, &app.vote_addresses)
+    let Some(edition) = &live.contest.edition else { return response };
+    let place = crossing(is_secure, page.embedded);
+    let (value, slug) = (voted.write(edition), &live.slug);
+    let cookie = format!("{VOTED}={value}; Path=/c/{slug}; Max-Age={VOTED_KEPT_S}; {place}");
+    let cookie = HeaderValue::try_from(cookie).expect("slugs, ids and numbers are ASCII");
+    response.headers_mut().append(SET_COOKIE, cookie);
+    response
 }
 
 /// Lets the browser keep its device.
@@ -210,7 +240,7 @@ fn keeping(
 ) -> Response {
     if let Some(device) = device {
         let cookie = cookie_of_device(device, is_secure, page.embedded);
-        response.headers_mut().insert(SET_COOKIE, cookie);
+        response.headers_mut().append(SET_COOKIE, cookie);
     }
     response
 }

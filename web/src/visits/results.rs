@@ -27,9 +27,8 @@ pub(crate) async fn results(
         Err(said) => return said,
     };
     let public_url = worker.app.public_url.as_ref();
-    kept_page(&worker, &live, page, View::Results, &headers, |phase, counts| {
-        let (contest, definition) = (&live.slug, &live.contest);
-        ResultsPage { page, contest, definition, phase, results: counts, public_url }.render()
+    kept_page(&worker, &live, page, View::Results, &headers, |of, counts| {
+        ResultsPage { page, of, results: counts, public_url }.render()
     })
     .await
 }
@@ -49,9 +48,8 @@ pub(crate) async fn wall(
     };
     let public_url = worker.app.public_url.as_ref();
     let look = WallLook::of_query(uri.query().unwrap_or_default());
-    kept_page(&worker, &live, page, View::Wall(look), &headers, |phase, counts| {
-        let (contest, definition) = (&live.slug, &live.contest);
-        WallPage { page, look, contest, definition, phase, results: counts, public_url }.render()
+    kept_page(&worker, &live, page, View::Wall(look), &headers, |of, counts| {
+        WallPage { page, look, of, results: counts, public_url }.render()
     })
     .await
 }

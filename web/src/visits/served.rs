@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::response::{IntoResponse, Response};
-use ballot::{Contest, Counts, Phase, ResultsVisibility};
+use ballot::{Contest, Counts, ResultsVisibility};
 use contests::{LiveContest, StoreAway};
 use hyper::{
     HeaderMap, StatusCode,
@@ -16,7 +16,7 @@ use hyper::{
 use super::page_cache::{self, MadeFrom, PageKey, View};
 use crate::{
     app::App,
-    pages::{headers, message, page::Page},
+    pages::{headers, message, page::Page, subject::Subject},
     public_results::{is_visible, retitled},
     worker::Worker,
 };
@@ -28,7 +28,7 @@ pub(crate) async fn kept_page(
     page: Page,
     view: View,
     headers: &HeaderMap,
-    render: impl FnOnce(Phase, Option<&Counts>) -> String,
+    render: impl FnOnce(Subject<'_>, Option<&Counts>) -> String,
 ) -> Response {
     let now = worker.app.clock.now();
     let phase = live.contest.hours.phase(now);
@@ -44,12 +44,22 @@ pub(crate) async fn kept_page(
         by_address: page.by_address,
         view,
     };
-    let rendered = worker.pages.get(&key, from, || render(phase, counts.as_deref()));
+    let rendered = worker.pages.get(&key, from, || {
+        let of = Subject {
+            contest: &live.slug,
+            definition: &live.contest,
+            edition: live.contest.edition.as_deref().unwrap_or_default(),
+            mark: &live.mark,
+            phase,
+        };
+        render(of, counts.as_deref())
+    });
     let kept = page_cache::cache_control(live.contest.hours, now);
     let mut response = rendered.response(headers, &kept);
     let language = HeaderValue::from_static(page.language.tag);
     response.headers_mut().insert(CONTENT_LANGUAGE, language);
-    with_headers(response, Some(&live.contest), page.embedded, &worker.app.vote_addresses)
+    let may_be_framed = matches!(view, View::VoteEmbedded | View::Results);
+    with_headers(response, Some(&live.contest), may_be_framed, &worker.app.vote_addresses)
 }
 
 /// The counts, if the contest shows them. A page without results is better than none: the store's
@@ -107,14 +117,14 @@ pub(crate) fn whole_page(status: StatusCode, html: String) -> Response {
 pub(crate) fn with_headers(
     mut response: Response,
     shown: Option<&Contest>,
-    embedded: bool,
+    may_be_framed: bool,
     addresses: &[String],
 ) -> Response {
     let headers = response.headers_mut();
     for (name, value) in headers::HEADERS {
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
-    let policy = headers::content_security_policy(shown, embedded, addresses);
+    let policy = headers::content_security_policy(shown, may_be_framed, addresses);
     let policy = HeaderValue::try_from(policy).expect("a definition's origins are plain ASCII");
     headers.insert(CONTENT_SECURITY_POLICY, policy);
     response

@@ -66,19 +66,9 @@ async fn voter_page(worker: &Worker, slug: &str, page: Page, headers: &HeaderMap
     };
     let view = if page.embedded { View::VoteEmbedded } else { View::Vote };
     let public_url = worker.app.public_url.as_ref();
-    kept_page(worker, &live, page, view, headers, |phase, counts| {
-        let shown = VoterPage {
-            page,
-            contest: &live.slug,
-            definition: &live.contest,
-            phase,
-            results: counts,
-            addresses: &worker.app.vote_addresses,
-            refusal: None,
-            chosen: None,
-            public_url,
-        };
-        shown.render()
+    let addresses = &worker.app.vote_addresses;
+    kept_page(worker, &live, page, view, headers, |of, counts| {
+        VoterPage { page, of, results: counts, addresses, public_url }.render()
     })
     .await
 }

@@ -109,6 +109,8 @@ fn only_the_embed_is_framed_and_only_by_whom_the_contest_names() {
     let policy = |path: &str| node.get(path).header("content-security-policy").unwrap().to_owned();
     assert!(policy("/c/tv").ends_with("frame-ancestors 'none'"));
     assert!(policy("/c/tv/embed").ends_with("frame-ancestors https://news.example"));
+    assert!(policy("/c/tv/results").ends_with("frame-ancestors https://news.example"));
+    assert!(policy("/c/tv/wall").ends_with("frame-ancestors 'none'"));
     assert!(policy("/c/plain/embed").ends_with("frame-ancestors 'none'"));
     // Changed while it is open.
     let changed = crate::node::definition(json!({"embed_origins": ["https://other.example"]}));
@@ -169,4 +171,102 @@ fn only_pages_of_the_services_own_addresses_may_cast_from_elsewhere() {
             assert_eq!(reply.header("access-control-allow-origin"), expected, "{reply:?}");
         }
     }
+}
+
+#[test]
+fn addresses_that_are_typed_lead_to_the_vote() {
+    let (_folder, node) = fresh();
+    node.contest("tv-series", json!({}));
+    for (typed, right) in [
+        ("/c/TV-Series", "/c/tv-series"),
+        ("/c/tv-series/", "/c/tv-series"),
+        ("/c/TV-SERIES/Results/?lang=de", "/c/tv-series/results?lang=de"),
+        ("/C/tv-series/wall/", "/c/tv-series/wall"),
+        ("/c/tv-series/embed/", "/c/tv-series/embed"),
+        // Whether anything is there is not told.
+        ("/c/Nobody", "/c/nobody"),
+    ] {
+        for method in ["GET", "HEAD"] {
+            let reply = node.request(method, typed).send();
+            assert_eq!((reply.status, reply.header("location")), (308, Some(right)), "{typed}");
+        }
+        assert_ne!(post(&node, typed, "choice=a").send().status, 308, "{typed}");
+    }
+    assert_eq!(node.get("/v1/contests/TV-Series").status, 404, "programs are told");
+}
+
+#[test]
+fn whatever_is_not_there_below_c_is_a_page() {
+    let (_folder, node) = fresh();
+    node.contest("tv", json!({}));
+    node.contest(
+        "secret",
+        json!({"opens_at": "2030-01-01T20:00:00Z", "public_from": "2029-12-31T20:00:00Z"}),
+    );
+    for end in ["", "/results", "/wall", "/embed", "/qr.svg", "/card.png", "/nothing", "/a/b"] {
+        let get = |slug: &str| {
+            let request = node.request("GET", &format!("/c/{slug}{end}"));
+            request.header("Accept-Language", "fr").send()
+        };
+        let nobody = get("nobody");
+        assert_eq!(nobody.status, 404, "{end}");
+        assert_eq!(nobody.header("content-type"), Some("text/html; charset=utf-8"), "{end}");
+        assert!(
+            text(&nobody).contains("<html lang=\"fr\"") && text(&nobody).contains("Introuvable")
+        );
+        assert_eq!(get("secret").body, nobody.body, "{end}");
+    }
+    for path in ["/c", "/c/", "/c/tv/nothing"] {
+        assert_eq!(
+            node.get(path).header("content-type"),
+            Some("text/html; charset=utf-8"),
+            "{path}"
+        );
+    }
+    node.get("/nothing").problem(404, "not-found");
+}
+
+#[test]
+fn a_form_that_is_wrong_is_answered_by_a_sentence() {
+    let (_folder, node) = fresh();
+    let choices: Vec<_> = (0..1_000)
+        .map(|n| json!({"choice": format!("song-{n}"), "title": format!("Song number {n}")}))
+        .collect();
+    node.contest("songs", json!({"choices": choices}));
+    assert!(node.get("/c/songs").body.len() > 100_000);
+    for form in ["", "choice=nothing", "choice=song-1&choice=song-2", "choice=song-1&ballot_id=1"] {
+        let reply = post(&node, "/c/songs", form).send();
+        assert!((400..500).contains(&reply.status) && reply.body.len() < 10_000, "{form}");
+        assert!(text(&reply).contains("href=\"/c/songs\""), "{form}");
+    }
+}
+
+#[test]
+fn a_browser_keeps_which_of_its_votes_counts() {
+    let (_folder, node) = fresh();
+    node.contest("tv", json!({"policy": "one"}));
+    node.contest("other", json!({"policy": "latest"}));
+    let vote = |contest: &str, choice: &str, cookies: &str| {
+        let path = format!("/c/{contest}");
+        let asked =
+            post(&node, &path, &format!("choice={choice}")).header("Cookie", cookies).send();
+        let form = format!("choice={choice}&ballot_id={}", ballot_id(&text(&asked)));
+        let recorded = post(&node, &path, &form).header("Cookie", cookies).send();
+        assert_eq!(recorded.status, 201, "{recorded:?}");
+        (recorded.header("set-cookie").map(str::to_owned), text(&recorded))
+    };
+    let device = "device=0b8f4bb4-6c1e-4d5c-9a42-0c9b7f6f2a11";
+    let (set, html) = vote("tv", "a", device);
+    let set = set.unwrap();
+    assert!(
+        set.starts_with("voted=") && set.contains("; Path=/c/tv; ") && set.len() < 300,
+        "{set}"
+    );
+    assert!(html.contains("will be counted"));
+    let cookies = format!("{device}; {}", set.split(';').next().unwrap());
+    let (set, html) = vote("tv", "b", &cookies);
+    assert_eq!(set, None, "the first stays the first");
+    assert!(html.contains("Your first vote counts") && !html.contains("will be counted"), "{html}");
+    let (set, html) = vote("other", "b", &cookies);
+    assert!(set.is_none() && html.contains("will be counted"), "the last one counts there");
 }

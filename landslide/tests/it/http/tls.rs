@@ -52,6 +52,10 @@ fn votes_go_over_http_1_and_2_and_a_new_certificate_is_used() {
             reply.to_lowercase().contains("; secure"),
             "the cookie goes over TLS only: {reply}"
         );
+        let told = reply.to_lowercase();
+        assert!(told.contains("set-cookie: __host-device="), "{reply}");
+        assert!(told.contains("strict-transport-security: max-age=31536000"), "{reply}");
+        assert!(told.contains("x-content-type-options: nosniff"), "{reply}");
     }
     std::thread::sleep(Duration::from_millis(1_100));
     certify(folder, "second");
@@ -60,4 +64,36 @@ fn votes_go_over_http_1_and_2_and_a_new_certificate_is_used() {
         assert!(std::time::Instant::now() < deadline, "the new certificate is never used");
         std::thread::sleep(Duration::from_millis(200));
     }
+}
+
+#[test]
+fn behind_a_balancer_that_passes_tcp_on_tls_follows_the_proxy_header() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    certify(folder, "first");
+    let file = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    let (chain, key) = (file("chain.pem"), file("key.pem"));
+    let tls = ["--tls-certificate", &chain, "--tls-key", &key];
+    let limits = ["--proxy-protocol", "127.0.0.0/8", "--connections-per-network-max", "1"];
+    let node = Node::start(&folder.join("data"), &[&tls[..], &limits].concat());
+    let url = format!("{}/healthz", node.url);
+    // curl names itself, at 127.0.0.1.
+    let named = |more: &[&str]| curl(folder, &[&["--haproxy-protocol", &url], more].concat());
+    for version in ["--http1.1", "--http2"] {
+        assert!(named(&[version]).ends_with(" 200"), "{version}");
+    }
+    assert!(!curl(folder, &[&url]).ends_with(" 200"), "without a header");
+    // The places are those of the network that is named.
+    let hold = |client: &str| {
+        let mut stream = std::net::TcpStream::connect(node.address()).unwrap();
+        let line = format!("PROXY TCP4 {client} 10.0.0.1 1 443\r\n");
+        std::io::Write::write_all(&mut stream, line.as_bytes()).unwrap();
+        std::thread::sleep(Duration::from_millis(200));
+        stream
+    };
+    let elsewhere = hold("203.0.113.8");
+    assert!(named(&[]).ends_with(" 200"));
+    let neighbour = hold("127.0.0.9");
+    assert!(!named(&[]).ends_with(" 200"));
+    drop((elsewhere, neighbour));
 }
