@@ -49,11 +49,21 @@ pub(crate) struct ContestPlan {
     pub(crate) closed_by_hand: bool,
     /// When the end is moved, and to when.
     pub(crate) extensions: Vec<(Duration, Duration)>,
+    /// When somebody closes it by mistake, how far ahead, and takes that back after how long.
+    pub(crate) mistake: Option<Mistake>,
     /// Whether its administrator waits for long before trying again.
     pub(crate) is_patient: bool,
     /// When its title is changed.
     pub(crate) edits: Vec<Duration>,
     pub(crate) voters: Vec<VoterPlan>,
+}
+
+/// A close that is taken back, or comes before that.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mistake {
+    pub(crate) at: Duration,
+    pub(crate) ahead: Duration,
+    pub(crate) regretted_after: Duration,
 }
 
 #[derive(Clone, Debug)]
@@ -210,6 +220,20 @@ fn contest(random: &mut Rng, alone: bool, n: usize) -> ContestPlan {
             VoterPlan { seed: random.u64(..), votes_at }
         })
         .collect();
+    let mut edits: Vec<_> =
+        (0..random.u8(0..4)).map(|_| made_at + between(random, 0, 40_000)).collect();
+    let mistake = (random.u8(0..3) == 0).then(|| {
+        let lasts_ms = (closes_at - opens_at).as_millis() as u64;
+        let ahead_ms = if alone { 2_000 } else { 15_000 };
+        let ahead = between(random, 0, ahead_ms);
+        // Around the last moment, in which it is a race.
+        let last_ms = if alone { ahead_ms } else { 7_000 };
+        let regretted_after = between(random, 0, last_ms);
+        Mistake { at: opens_at + between(random, 0, lasts_ms), ahead, regretted_after }
+    });
+    if let Some(mistake) = mistake {
+        edits.push(mistake.at + mistake.regretted_after);
+    }
     ContestPlan {
         slug: format!("contest-{n}"),
         policy,
@@ -223,7 +247,8 @@ fn contest(random: &mut Rng, alone: bool, n: usize) -> ContestPlan {
         closed_by_hand,
         extensions,
         is_patient: random.u8(0..3) > 0,
-        edits: (0..random.u8(0..4)).map(|_| made_at + between(random, 0, 40_000)).collect(),
+        edits,
+        mistake,
         voters,
     }
 }

@@ -67,7 +67,11 @@ impl Modify for Completed {
             .parameter_in(ParameterIn::Path)
             .required(Required::True)
             .description(Some("The contest's slug"))
-            .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+            .schema(Some(
+                ObjectBuilder::new()
+                    .schema_type(Type::String)
+                    .pattern(Some("^[a-z0-9][a-z0-9-]{0,63}$")),
+            ))
             .build();
         for (path, item) in &mut document.paths.paths {
             if path.contains("{contest}") {
