@@ -15,8 +15,9 @@ use tokio::{
 
 use crate::{
     island::{Island, WINDOW},
+    mistake::Mistake,
     node::{Node, Request},
-    plan::{ContestPlan, Mistake},
+    plan::ContestPlan,
     truth::{self, note},
     world::World,
 };

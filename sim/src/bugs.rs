@@ -39,12 +39,11 @@ pub(crate) enum Bug {
     ThroughWithoutSkew,
     FinalTooEarly,
     FinalByFastClock,
-    CancelWithoutMargin,
 }
 
 impl Bug {
     /// All, those of the first section first.
-    pub(crate) const ALL: [(Self, &'static str, &'static str); 22] = [
+    pub(crate) const ALL: [(Self, &'static str, &'static str); 21] = [
         (
             Self::FloorOff,
             "floor-off",
@@ -110,11 +109,6 @@ impl Bug {
             "final-by-fast-clock",
             "the tally believes a clock that is set ahead at once, and asks nobody",
         ),
-        (
-            Self::CancelWithoutMargin,
-            "cancel-without-margin",
-            "a close by hand can be taken back until the moment that it comes",
-        ),
     ];
 
     pub(crate) fn named(name: &str) -> Option<Self> {
@@ -136,7 +130,6 @@ pub(crate) fn pace(bug: Option<Bug>, alone: bool) -> Pace {
     const HOUR: Duration = Duration::from_secs(3_600);
     match bug {
         Some(Bug::CloseWithoutMargin) => Pace { close_margin: Duration::from_millis(1), ..right },
-        Some(Bug::CancelWithoutMargin) => Pace { cancel_margin: Duration::ZERO, ..right },
         Some(Bug::SlowClose) => Pace { close_written: HOUR, ..right },
         Some(Bug::HoursNeverDoubted) if !alone => Pace { definition_age_max: Some(HOUR), ..right },
         _ => right,

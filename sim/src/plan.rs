@@ -5,6 +5,8 @@ use std::time::Duration;
 use ballot::{Policy, timing};
 use fastrand::Rng;
 
+use crate::mistake::Mistake;
+
 /// By then nothing goes wrong any more, in seconds after the beginning.
 pub(crate) const FAULTS_END: u64 = 55;
 
@@ -56,14 +58,6 @@ pub(crate) struct ContestPlan {
     /// When its title is changed.
     pub(crate) edits: Vec<Duration>,
     pub(crate) voters: Vec<VoterPlan>,
-}
-
-/// A close that is taken back, or comes before that.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Mistake {
-    pub(crate) at: Duration,
-    pub(crate) ahead: Duration,
-    pub(crate) regretted_after: Duration,
 }
 
 #[derive(Clone, Debug)]
@@ -222,15 +216,7 @@ fn contest(random: &mut Rng, alone: bool, n: usize) -> ContestPlan {
         .collect();
     let mut edits: Vec<_> =
         (0..random.u8(0..4)).map(|_| made_at + between(random, 0, 40_000)).collect();
-    let mistake = (random.u8(0..3) == 0).then(|| {
-        let lasts_ms = (closes_at - opens_at).as_millis() as u64;
-        let ahead_ms = if alone { 2_000 } else { 15_000 };
-        let ahead = between(random, 0, ahead_ms);
-        // Around the last moment, in which it is a race.
-        let last_ms = if alone { ahead_ms } else { 7_000 };
-        let regretted_after = between(random, 0, last_ms);
-        Mistake { at: opens_at + between(random, 0, lasts_ms), ahead, regretted_after }
-    });
+    let mistake = (random.u8(0..3) == 0).then(|| Mistake::new(random, alone, opens_at, closes_at));
     if let Some(mistake) = mistake {
         edits.push(mistake.at + mistake.regretted_after);
     }
