@@ -55,6 +55,13 @@
 //! What is left is a writer that dies in the same seconds in which a coordinator is paused for longer than
 //! the margin with its request.
 //!
+//! **A close that is taken back** must have been so, and be seen, before anybody has said that it came. It is
+//! written [`CANCEL_MARGIN`] before the close, or refused. A node that has read the definition since the
+//! close came, by its own clock, knows; one that has not says that it does not. A request that takes a
+//! close back may lie in a paused coordinator like any other. So before a count of a contest that was
+//! closed by hand is made final, the tally writes its definition again, and reads it after that: what comes
+//! later compares with a version that is gone.
+//!
 //! `counted_through` is the start of the scan, by the tally's clock, less the skew: what was
 //! acknowledged before was durable before.
 
@@ -114,7 +121,12 @@ pub const CLOSE_WRITTEN: Duration = Duration::from_secs(3);
 pub const CLOSE_MARGIN: Duration =
     DEFINITION_AGE_MAX.saturating_add(CLOCK_SKEW).saturating_add(CLOSE_WRITTEN);
 
-/// The same where one process is all there is, which takes a change into account before it is written.
+/// How long before it comes a close by hand can be taken back, at the latest, on a cluster: the time for
+/// that to be written, and the difference of two clocks. So it is known before any clock says that the
+/// close has come. Nothing where one process is all there is.
+pub const CANCEL_MARGIN: Duration = CLOSE_WRITTEN.saturating_add(CLOCK_SKEW);
+
+/// How far ahead a close by hand is set where one process is all there is, which takes a change into account before it is written.
 pub const CLOSE_MARGIN_ALONE: Duration = Duration::from_millis(250);
 
 /// After this, another tally takes a contest over from one that has gone silent.
@@ -141,6 +153,9 @@ mod tests {
         assert!(DEFINITION_AGE_MAX >= REFRESH * 5);
         // "Within 60 s", by the contract, with a minute's end of patience to spare.
         assert!(CLOSE_MARGIN < FINAL_WITHIN / 2);
+        // Somebody who has just closed a contest can still take it back.
+        assert!(CANCEL_MARGIN + Duration::from_secs(5) < CLOSE_MARGIN);
+        assert!(CANCEL_MARGIN >= CLOSE_WRITTEN + CLOCK_SKEW);
     }
 
     #[test]

@@ -2,6 +2,8 @@
 //! lock.
 
 #[cfg(test)]
+mod life;
+#[cfg(test)]
 mod margins;
 #[cfg(test)]
 mod tests;
@@ -36,6 +38,8 @@ pub struct Pace {
     pub close_margin: Duration,
     /// How much of the margin the writing of a change may take.
     pub close_written: Duration,
+    /// How long before it comes a close can be taken back, at the latest.
+    pub cancel_margin: Duration,
     /// A node that has read nothing for longer refuses ballots of contests without a set end.
     /// `None` where no other process can change a contest.
     pub definition_age_max: Option<Duration>,
@@ -47,6 +51,7 @@ impl Pace {
     pub const ALONE: Self = Self {
         close_margin: timing::CLOSE_MARGIN_ALONE,
         close_written: timing::CLOSE_MARGIN_ALONE,
+        cancel_margin: Duration::ZERO,
         definition_age_max: None,
     };
 
@@ -54,18 +59,13 @@ impl Pace {
     pub const SHARED: Self = Self {
         close_margin: timing::CLOSE_MARGIN,
         close_written: timing::CLOSE_WRITTEN,
+        cancel_margin: timing::CANCEL_MARGIN,
         definition_age_max: Some(timing::DEFINITION_AGE_MAX),
     };
 
     /// What of the margin must be left when a close is written.
     pub(crate) fn close_margin_left(&self) -> Duration {
         self.close_margin.saturating_sub(self.close_written)
-    }
-
-    /// How long before a close it can be taken back, at the latest: the time for that to be written, and
-    /// the difference of two clocks. Nothing where one process knows it before it is written.
-    pub(crate) fn cancel_margin(&self) -> Duration {
-        self.definition_age_max.map_or(Duration::ZERO, |age| self.close_margin.saturating_sub(age))
     }
 }
 

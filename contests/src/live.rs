@@ -33,6 +33,8 @@ pub struct LiveContest {
     /// A text that is another whenever pages must be made anew: of the public definition, and of what
     /// else pages depend on.
     pub mark: String,
+    /// The same of what results show of the definition: the choices' titles.
+    pub titles_mark: String,
     /// Its hours, as they are in the store; the definition's may be narrower for a moment.
     pub hours: Hours,
     replaced_end: Option<ReplacedEnd>,
@@ -82,10 +84,10 @@ impl LiveContest {
             order: contest.order,
             choices: &contest.choices,
         });
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(&public).update(contest.embed_origins.join(" ").as_bytes());
+        let origins = contest.embed_origins.join(" ");
         Self {
-            mark: hasher.finalize().to_hex()[..16].to_owned(),
+            mark: mark([&*public, origins.as_bytes()]),
+            titles_mark: mark(contest.choices.iter().map(|choice| choice.title.as_bytes())),
             hours: contest.hours,
             replaced_end: None,
             destination: Destination { contest: slug.clone(), shards: contest.shards },
@@ -200,4 +202,13 @@ impl LiveContest {
         self.set_settled_at(before.settled_at());
         self.set_counted(before.counted_through(), before.is_final());
     }
+}
+
+fn mark<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for part in parts {
+        // Their lengths, too: two texts must not run together into two others.
+        hasher.update(&(part.len() as u64).to_be_bytes()).update(part);
+    }
+    hasher.finalize().to_hex()[..16].to_owned()
 }

@@ -15,6 +15,7 @@ use tokio::{
 
 use crate::{
     island::{Island, WINDOW},
+    mistake::Mistake,
     node::{Node, Request},
     plan::ContestPlan,
     truth::{self, note},
@@ -35,7 +36,9 @@ pub(crate) struct Command {
 enum What {
     Make(Box<Contest>),
     Open,
-    Close,
+    /// Closes it after so long, or as soon as can be.
+    Close(Duration),
+    CancelClose,
     /// Moves the end, by a definition that was read a moment ago.
     Extend(Timestamp),
     Rename(String),
@@ -58,9 +61,8 @@ impl ContestPlan {
 
     fn definition(&self) -> Contest {
         let time = |at: Duration| truth::at(at.as_micros() as u64);
-        let choice = |n| {
-            Choice::new(format!("choice-{n}").parse().expect("a slug"), format!("Choice {n}"))
-        };
+        let choice =
+            |n| Choice::new(format!("choice-{n}").parse().expect("a slug"), format!("Choice {n}"));
         Contest {
             hours: Hours {
                 opens_at: (!self.opened_by_hand).then(|| time(self.opens_at)),
@@ -89,6 +91,15 @@ pub(crate) fn spawn(world: &Arc<World>, island: &Island, contest: usize) {
         island.spawn(async move {
             administrator.wait_for(at).await;
             administrator.insist(What::Extend(truth::at(to.as_micros() as u64)), 3).await;
+        });
+    }
+    if let Some(Mistake { at, ahead, regretted_after }) = plan.mistake {
+        let mut administrator = administrator(30);
+        island.spawn(async move {
+            administrator.wait_for(at).await;
+            administrator.insist(What::Close(ahead), 2).await;
+            administrator.wait_for(at + regretted_after).await;
+            administrator.insist(What::CancelClose, 4).await;
         });
     }
     for (n, at) in plan.edits.iter().copied().enumerate() {
@@ -128,7 +139,9 @@ impl Administrator {
         self.wait_for(plan.closes_at).await;
         if plan.closed_by_hand {
             // Refused by a node whose clock is a little behind: it is not open there yet.
-            while let Some(Reply::Refused(_)) = self.insist(What::Close, u32::MAX).await {
+            while let Some(Reply::Refused(_)) =
+                self.insist(What::Close(Duration::ZERO), u32::MAX).await
+            {
                 sleep(Duration::from_secs(1)).await;
             }
         }
@@ -138,12 +151,21 @@ impl Administrator {
                 self.world.certified.lock().push(self.contest.clone());
                 return;
             }
+            // A close that was under way already has been taken back since.
+            if plan.closed_by_hand && !self.has_end() {
+                self.insist(What::Close(Duration::ZERO), u32::MAX).await;
+            }
         }
     }
 
     fn has_opened(&self) -> bool {
         let definition = self.world.checker.definition(&self.contest);
         definition.is_some_and(|now| now.hours.opens_at.is_some())
+    }
+
+    fn has_end(&self) -> bool {
+        let definition = self.world.checker.definition(&self.contest);
+        definition.is_some_and(|now| now.hours.closes_at.is_some())
     }
 
     async fn wait_for(&self, at: Duration) {
@@ -158,7 +180,7 @@ impl Administrator {
                 Some(Reply::Retry(_)) | None => {}
                 answer => return answer,
             }
-            let millis = match self.is_patient && matches!(what, What::Close) {
+            let millis = match self.is_patient && matches!(what, What::Close(_)) {
                 true => self.random.u64(13_000..20_000),
                 false => self.random.u64(200..1_500),
             };
@@ -191,7 +213,8 @@ fn name(what: &What) -> String {
     match what {
         What::Make(_) => "makes it".into(),
         What::Open => "opens it".into(),
-        What::Close => "closes it".into(),
+        What::Close(after) => format!("closes it after {after:?}"),
+        What::CancelClose => "takes the close back".into(),
         What::Extend(to) => format!("moves its end to {to}"),
         What::Rename(_) => "renames it".into(),
         What::Certify => "certifies it".into(),
@@ -217,7 +240,12 @@ pub(crate) async fn carry_out(node: Arc<Node>, command: Command) {
             node.contests.put(&contest, &definition, is_new).await.map(|_| ()).map_err(Into::into)
         }
         What::Open => node.contests.open(&contest).await.map(|_| ()).map_err(Into::into),
-        What::Close => node.contests.close(&contest, Duration::ZERO).await.map(|_| ()).map_err(Into::into),
+        What::Close(after) => {
+            node.contests.close(&contest, after).await.map(|_| ()).map_err(Into::into)
+        }
+        What::CancelClose => {
+            node.contests.cancel_close(&contest).await.map(|_| ()).map_err(Into::into)
+        }
         What::Extend(to) => change(&node, &contest, |now| now.hours.closes_at = Some(to)).await,
         What::Rename(title) => change(&node, &contest, |now| now.title = title).await,
         What::Certify => match tally::certify(&*node.control, &contest).await {

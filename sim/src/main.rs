@@ -6,6 +6,8 @@ mod island;
 
 mod clock;
 
+mod mistake;
+
 mod plan;
 
 mod store;

@@ -5,6 +5,8 @@ use std::time::Duration;
 use ballot::{Policy, timing};
 use fastrand::Rng;
 
+use crate::mistake::Mistake;
+
 /// By then nothing goes wrong any more, in seconds after the beginning.
 pub(crate) const FAULTS_END: u64 = 55;
 
@@ -49,6 +51,8 @@ pub(crate) struct ContestPlan {
     pub(crate) closed_by_hand: bool,
     /// When the end is moved, and to when.
     pub(crate) extensions: Vec<(Duration, Duration)>,
+    /// When somebody closes it by mistake, how far ahead, and takes that back after how long.
+    pub(crate) mistake: Option<Mistake>,
     /// Whether its administrator waits for long before trying again.
     pub(crate) is_patient: bool,
     /// When its title is changed.
@@ -210,6 +214,12 @@ fn contest(random: &mut Rng, alone: bool, n: usize) -> ContestPlan {
             VoterPlan { seed: random.u64(..), votes_at }
         })
         .collect();
+    let mut edits: Vec<_> =
+        (0..random.u8(0..4)).map(|_| made_at + between(random, 0, 40_000)).collect();
+    let mistake = (random.u8(0..3) == 0).then(|| Mistake::new(random, alone, opens_at, closes_at));
+    if let Some(mistake) = mistake {
+        edits.push(mistake.at + mistake.regretted_after);
+    }
     ContestPlan {
         slug: format!("contest-{n}"),
         policy,
@@ -223,7 +233,8 @@ fn contest(random: &mut Rng, alone: bool, n: usize) -> ContestPlan {
         closed_by_hand,
         extensions,
         is_patient: random.u8(0..3) > 0,
-        edits: (0..random.u8(0..4)).map(|_| made_at + between(random, 0, 40_000)).collect(),
+        edits,
+        mistake,
         voters,
     }
 }

@@ -58,7 +58,7 @@ pub(crate) struct Encoded {
     json: Bytes,
 }
 
-/// Which counts, by which definition: what a change of them changes.
+/// Which counts, with which titles: what a change of them changes.
 type Edition = (CountsStatus, u64, Timestamp, String);
 
 /// What the viewers of one contest look at.
@@ -140,7 +140,7 @@ impl Encoded {
 }
 
 fn edition(counts: &Counts, live: &LiveContest) -> Edition {
-    (counts.status, counts.generation, counts.counted_through, live.mark.clone())
+    (counts.status, counts.generation, counts.counted_through, live.titles_mark.clone())
 }
 
 impl Streams {

@@ -32,7 +32,7 @@ impl Contests {
     /// Until when a close by hand that is under way can be taken back.
     pub fn cancel_until(&self, live: &LiveContest) -> Option<Timestamp> {
         let closes_at = live.contest.hours.closes_at.filter(|_| live.close_can_be_cancelled())?;
-        let until = closes_at.minus(self.pace.cancel_margin());
+        let until = closes_at.minus(self.pace.cancel_margin);
         (until >= self.clock.now()).then_some(until)
     }
 
@@ -120,7 +120,7 @@ impl Change for CancelClose {
         let Some(replaced) = document.replaced_end.filter(|_| document.closed_by_hand) else {
             return refused("nobody has closed the contest by hand");
         };
-        if closes_at < now.plus(pace.cancel_margin()) {
+        if closes_at < now.plus(pace.cancel_margin) {
             return refused("the close is too near: not every node would know in time");
         }
         let hours = Hours { closes_at: replaced.closes_at, ..hours };
@@ -131,7 +131,7 @@ impl Change for CancelClose {
     }
 
     fn holds(&self, stored: &Contest, _: &Contest, now: Timestamp, pace: &Pace) -> bool {
-        let earliest = now.plus(pace.cancel_margin().saturating_sub(pace.close_written));
+        let earliest = now.plus(pace.cancel_margin.saturating_sub(pace.close_written));
         stored.hours.phase(now) == Phase::Open
             && stored.hours.closes_at.is_some_and(|end| end >= earliest)
     }

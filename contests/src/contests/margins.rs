@@ -12,6 +12,7 @@ use crate::{changes::ContestError, test_clock::START};
 const QUICK: Pace = Pace {
     close_margin: Duration::from_millis(1_200),
     close_written: Duration::from_millis(300),
+    cancel_margin: Duration::from_millis(600),
     definition_age_max: Some(Duration::from_millis(600)),
 };
 

@@ -186,7 +186,8 @@ async fn close_after(request: Request<Body>) -> Result<Duration, Problem> {
         return Ok(Duration::ZERO);
     }
     check_type()?;
-    let Some(text) = members::<CloseBody>(&bytes)?.r#in else { return Ok(Duration::ZERO) };
+    let asked = members::<Option<CloseBody>>(&bytes)?.unwrap_or_default();
+    let Some(text) = asked.r#in else { return Ok(Duration::ZERO) };
     let Span(after) = text.parse().map_err(|wrong| {
         Problem::new(ProblemKind::InvalidMember, format!("{wrong}.")).field("in")
     })?;

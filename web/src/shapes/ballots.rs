@@ -13,8 +13,10 @@ use utoipa::ToSchema;
 #[expect(dead_code, reason = "describes a shape; the hot route reads it by hand")]
 pub(crate) struct BallotBody {
     /// The idempotency key: a UUIDv7 made before the first send, the same on every retry.
+    #[schema(format = "uuid")]
     ballot_id: Option<String>,
     /// A choice's slug.
+    #[schema(pattern = "^[a-z0-9][a-z0-9-]{0,63}$")]
     choice: String,
     /// A UUIDv4 that the client made once and keeps.
     device: Option<String>,

@@ -4,12 +4,25 @@ use std::collections::BTreeMap;
 
 use utoipa::ToSchema;
 
+/// How settled a count is: provisional while the contest is open, final once it was counted again after
+/// the close, certified once an administrator has signed it off.
+#[derive(ToSchema)]
+#[schema(as = CountsStatus)]
+#[serde(rename_all = "snake_case")]
+#[expect(dead_code, reason = "describes a shape")]
+pub(crate) enum CountsStatusBody {
+    Provisional,
+    Final,
+    Certified,
+}
+
 /// A choice's votes.
 #[derive(ToSchema)]
 #[schema(as = ChoiceVotes)]
 #[expect(dead_code, reason = "describes a shape")]
 pub(crate) struct ChoiceVotesBody {
     choice: String,
+    /// As the definition has it now.
     title: String,
     votes: u64,
 }
@@ -20,9 +33,10 @@ pub(crate) struct ChoiceVotesBody {
 #[expect(dead_code, reason = "describes a shape")]
 pub(crate) struct ResultsBody {
     contest: String,
-    /// provisional, final or certified.
-    status: String,
+    /// How settled the numbers are.
+    status: CountsStatusBody,
     /// Everything acknowledged before this moment is counted.
+    #[schema(format = DateTime)]
     counted_through: String,
     total: u64,
     choices: Vec<ChoiceVotesBody>,
@@ -58,13 +72,15 @@ pub(crate) struct BatchSetBody {
 #[expect(dead_code, reason = "describes a shape")]
 pub(crate) struct CountsBody {
     contest: String,
-    /// provisional, final or certified.
-    status: String,
+    /// How settled the numbers are.
+    status: CountsStatusBody,
     /// Grows by one with every publish.
     generation: u64,
     /// Everything acknowledged before this moment is counted.
+    #[schema(format = DateTime)]
     counted_through: String,
     /// Null while open.
+    #[schema(format = DateTime, required)]
     closed_at: Option<String>,
     total: u64,
     /// All choices in the definition's order, zeros included.

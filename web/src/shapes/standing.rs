@@ -7,20 +7,19 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    contests::UnreadableContest,
-    counts::CountsBody,
+    contests::{PhaseBody, UnreadableContest},
+    counts::{CountsBody, CountsStatusBody},
     nodes::{Nodes, NodesBody},
 };
 
 /// A contest's counts in a line.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Summary {
-    /// provisional, final or certified.
-    #[schema(value_type = String)]
+    #[schema(value_type = CountsStatusBody)]
     pub(crate) status: CountsStatus,
     pub(crate) total: u64,
     pub(crate) recorded: u64,
-    #[schema(value_type = String)]
+    #[schema(value_type = String, format = DateTime)]
     pub(crate) counted_through: Timestamp,
 }
 
@@ -30,12 +29,11 @@ pub(crate) struct OverviewContest {
     #[schema(value_type = String)]
     pub(crate) contest: Slug,
     pub(crate) title: String,
-    /// draft, open or closed.
-    #[schema(value_type = String)]
+    #[schema(value_type = PhaseBody)]
     pub(crate) status: Phase,
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub(crate) opens_at: Option<Timestamp>,
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub(crate) closes_at: Option<Timestamp>,
     pub(crate) results: String,
     /// Null before the first count.
@@ -45,7 +43,7 @@ pub(crate) struct OverviewContest {
 /// Everything at a glance.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Overview {
-    #[schema(value_type = String)]
+    #[schema(value_type = String, format = DateTime)]
     pub(crate) server_time: Timestamp,
     pub(crate) contests: Vec<OverviewContest>,
     /// Those that this node cannot understand.
@@ -62,30 +60,29 @@ pub(crate) struct Lease {
     /// Grows by one with every holder.
     pub(crate) generation: u64,
     /// By the holder's clock; null where it has let go, as after the final count.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub(crate) expires_at: Option<Timestamp>,
 }
 
 /// A contest as it stands this moment.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct LiveView {
-    #[schema(value_type = String)]
+    #[schema(value_type = String, format = DateTime)]
     pub(crate) server_time: Timestamp,
     #[schema(value_type = String)]
     pub(crate) contest: Slug,
     pub(crate) title: String,
     /// The definition's version: read it again when it changes.
     pub(crate) etag: String,
-    /// draft, open or closed.
-    #[schema(value_type = String)]
+    #[schema(value_type = PhaseBody)]
     pub(crate) status: Phase,
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub(crate) opens_at: Option<Timestamp>,
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub(crate) closes_at: Option<Timestamp>,
     pub(crate) results: String,
     /// Until when a close by hand that is under way can be taken back; null where none can.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub(crate) cancel_until: Option<Timestamp>,
     /// How far ahead a close by hand is set, so that every node knows of it in time.
     pub(crate) close_margin_seconds: f64,
@@ -109,7 +106,7 @@ pub(crate) struct Audit {
 /// One act.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(crate) struct AuditEntry {
-    #[schema(value_type = String)]
+    #[schema(value_type = String, format = DateTime)]
     pub(crate) at: Timestamp,
     pub(crate) what: String,
     /// The name given at the sign-in; nobody has checked it.
@@ -136,6 +133,6 @@ fn unnamed() -> String {
 #[schema(as = Time)]
 #[expect(dead_code, reason = "describes a shape")]
 pub(crate) struct TimeBody {
-    /// RFC 3339.
+    #[schema(format = DateTime)]
     now: String,
 }

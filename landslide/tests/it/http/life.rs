@@ -140,6 +140,7 @@ fn a_close_that_makes_no_sense_is_refused() {
     assert_eq!(node.admin("GET", "/tv").send().json()["closes_at"], Value::Null);
     let closed = close().json(&json!({"in": null})).send();
     assert_eq!(closed.status, 200);
+    assert_eq!(close().json(&Value::Null).send().json(), closed.json());
     assert!(closed.json()["closes_at"].is_string());
 }
 
