@@ -46,7 +46,7 @@ const voter = [
   { name: "plain-recorded", path: "/c/secret", script: false, ready: async (page) => { await cast(page); await page.click("#confirm button"); await page.waitForSelector("#receipt"); } },
   { name: "plain-first", path: "/c/secret", script: false, ready: async (page) => { for (const n of [0, 1]) { await page.goto(new URL("/c/secret", page.url()).href); await page.locator("input[name=choice]").nth(n).check(); await page.click(".cast button"); await page.click("#confirm button"); await page.waitForSelector("#receipt"); } } },
   { name: "plain-refused", path: "/c/songs", script: false, ready: async (page) => { await page.goto(new URL("/c/songs", page.url()).href); await page.locator("form#vote").evaluate((form) => { for (const input of form.querySelectorAll("input")) input.required = false; }); await page.click(".cast button"); await page.waitForSelector("#problem"); } },
-  { name: "vote-texts", path: "/c/texts", ready: async (page) => { await times(page); await page.waitForSelector("#vote:not(.undrawn)"); await first(page).check(); } },
+  { name: "vote-texts", path: "/c/texts", ready: async (page) => { await page.waitForSelector("#vote:not(.undrawn)"); await first(page).check(); } },
   { name: "not-found", path: "/c/nothing-here" },
 ].map((scene) => ({ group: "voter", ...scene }));
 
