@@ -126,7 +126,7 @@ test("changes: who lists it, who knows of it and in which order it is shown", as
   assert.deepEqual(answers[0], answers[1], "byte for byte as one that is not there");
   await view.page.goto(`${it.server.url}/admin/contests/tomorrow/edit`);
   await view.page.waitForFunction(() => document.getElementById("title")?.value);
-  assert.deepEqual([await view.page.isChecked("#listed"), await view.page.inputValue("#order"), await view.page.inputValue("#public-from")], [false, "drawn", "2030-12-31T20:00:00"]);
+  assert.deepEqual([await view.page.isChecked("#listed"), await view.page.inputValue("#order"), await view.page.inputValue("#public-from")], [false, "drawn", "2030-12-31T20:00"]);
   await view.close();
 });
 

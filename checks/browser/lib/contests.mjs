@@ -13,6 +13,9 @@ const ARABIC = [["bab", "باب الحارة"], ["the-wire", "The Wire"], ["laya
   .map(([choice, title]) => ({ choice, title }));
 const SONGS = Array.from({ length: 40 }, (_, n) => ({ choice: `song-${n + 1}`, title: `Song ${n + 1}: ${["Morning", "Silver River", "The Long Way Home", "Tonight"][n % 4]}` }));
 
+const PLAYS = [["faust", "Faust", "Goethe, 1808\nHe has studied everything, and knows nothing"], ["nora", "A Doll’s House", "Ibsen, 1879"], ["godot", "Waiting for Godot", "Beckett, 1953\nThey wait"], ["seagull", "The Seagull"]]
+  .map(([choice, title, text]) => ({ choice, title, ...(text && { text }) }));
+
 /** Votes for choice after choice: many for the first, fewer for each that follows. */
 const LANDSLIDE = [93, 41, 29, 22, 14, 9, 6, 3, 2, 1];
 
@@ -29,6 +32,7 @@ export const contests = () => ({
   secret: definition({ title: "Who wins the grand final tonight?", results: "hidden" }),
   later: definition({ title: "Best newcomer of the year", opens_at: away(3 * HOUR), closes_at: away(5 * HOUR), results: "after_close" }),
   draft: definition({ title: "No hours yet", opens_at: null, closes_at: null, results: "hidden" }),
+  texts: definition({ title: "Which play opens the season?", closes_at: null, order: "drawn", choices: PLAYS }),
   songs: definition({ title: "Song of the summer", policy: { up_to: 3 }, choices: SONGS }),
   arabic: definition({ title: "ما هو مسلسلك المفضل لعام 2026؟", choices: ARABIC }),
   "ended-final": definition({ title: "Wer soll gewinnen? Das große Finale der Herzen", closes_at: null, results: "after_close" }),
@@ -41,6 +45,8 @@ export async function makeContests(server) {
   for (const [contest, json] of all) await server.must(`contests/${contest}`, { json });
   const open = all.filter(([, { opens_at }]) => opens_at && Date.parse(opens_at) < Date.now());
   await Promise.all(open.map(([contest, { choices }]) => voteAll(server, contest, choices)));
+  // As many as the second has.
+  for (let n = LANDSLIDE[2]; n < LANDSLIDE[1]; n += 1) await vote(server, "texts", "godot");
   await sendAsGateway(server, "tv", "sms", Array(30).fill("the-wire"));
   for (const contest of ["ended-final", "ended-certified"]) await server.must(`contests/${contest}/close`, { method: "POST" });
   for (const contest of ["ended-final", "ended-certified"]) await counted(server, contest, ({ status }) => status === "final");

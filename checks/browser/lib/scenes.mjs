@@ -44,6 +44,9 @@ const voter = [
   { name: "plain-vote", path: "/c/secret", script: false },
   { name: "plain-confirm", path: "/c/secret", script: false, ready: async (page) => { await cast(page); await page.waitForSelector("#confirm"); } },
   { name: "plain-recorded", path: "/c/secret", script: false, ready: async (page) => { await cast(page); await page.click("#confirm button"); await page.waitForSelector("#receipt"); } },
+  { name: "plain-first", path: "/c/secret", script: false, ready: async (page) => { for (const n of [0, 1]) { await page.goto(new URL("/c/secret", page.url()).href); await page.locator("input[name=choice]").nth(n).check(); await page.click(".cast button"); await page.click("#confirm button"); await page.waitForSelector("#receipt"); } } },
+  { name: "plain-refused", path: "/c/songs", script: false, ready: async (page) => { await page.goto(new URL("/c/songs", page.url()).href); await page.locator("form#vote").evaluate((form) => { for (const input of form.querySelectorAll("input")) input.required = false; }); await page.click(".cast button"); await page.waitForSelector("#problem"); } },
+  { name: "vote-texts", path: "/c/texts", ready: async (page) => { await page.waitForSelector("#vote:not(.undrawn)"); await first(page).check(); } },
   { name: "not-found", path: "/c/nothing-here" },
 ].map((scene) => ({ group: "voter", ...scene }));
 
@@ -62,6 +65,7 @@ const show = [
 const wall = [
   { name: "wall", path: "/c/tv/wall" },
   { name: "wall-light", path: "/c/tv/wall?theme=light&top=10" },
+  { name: "wall-tied", path: "/c/texts/wall?top=2" },
   { name: "wall-hidden", path: "/c/secret/wall" },
   { name: "wall-soon", path: "/c/later/wall?theme=light" },
   { name: "wall-final", path: "/c/ended-final/wall" },
@@ -120,6 +124,9 @@ const signedIn = [
   { name: "console-certified", path: "/admin/contests/ended-certified", ready: live },
   { name: "console-ask-open", path: "/admin/contests/draft", ready: asked("#open") },
   { name: "console-ask-close", path: "/admin/contests/tv", ready: asked("#close") },
+  { name: "console-closing", path: "/admin/contests/texts", ready: async (page) => { await live(page); if (await page.isVisible("#close")) { await page.click("#close"); await page.selectOption("#close-in", "5m"); await page.click("#ask-yes"); } await page.waitForSelector("#cancel-close:not([hidden])"); } },
+  { name: "console-ask-delete", path: "/admin/contests/draft", ready: asked("#delete") },
+  { name: "console-edit-texts", path: "/admin/contests/texts/edit", ready: filled },
   { name: "console-ask-certify", path: "/admin/contests/ended-final", ready: asked("#certify:not([disabled])") },
   { name: "console-protocol", path: "/admin/contests/ended-certified/protocol", ready: seen("#print:not([hidden])") },
   { name: "console-interim", path: "/admin/contests/tv/protocol", ready: seen("#print:not([hidden])") },

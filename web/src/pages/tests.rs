@@ -426,7 +426,7 @@ fn a_wall_says_that_others_are_tied_with_the_last_it_shows() {
     };
     let html = wall(&counts, "");
     assert_eq!(html.matches("<li data-choice").count(), 5);
-    assert!(html.contains("with as many votes as the last one here: 1</p>"), "{html}");
+    assert!(html.contains("Tied with the last one here: 1 more</p>"), "{html}");
     assert!(wall(&counts, "top=6").contains("class=\"tied\"></p>"));
     counts.choices[5].votes = 499;
     assert!(wall(&counts, "").contains("class=\"tied\"></p>"));

@@ -46,7 +46,7 @@ fn results_are_shown_as_the_contest_says() {
     let shown = node.get("/v1/contests/live/results").json();
     assert_eq!((&shown["total"], &shown["choices"][1]["votes"]), (&json!(1), &json!(1)));
     let keys: Vec<_> = shown.as_object().unwrap().keys().map(String::as_str).collect();
-    assert_eq!(keys, ["choices", "contest", "counted_through", "status", "total"]);
+    assert_eq!(keys, ["choices", "contest", "counted_through", "definition", "status", "total"]);
     for contest in ["hidden", "after"] {
         for path in ["results", "results/stream"] {
             let reply = node.get(&format!("/v1/contests/{contest}/{path}"));
