@@ -20,6 +20,8 @@ pub mod recount;
 
 mod counting;
 
+mod listeners;
+
 pub mod wiring;
 
 pub mod logging;

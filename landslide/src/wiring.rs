@@ -11,12 +11,13 @@ use tally::{Schedule, TallyHandle, TallySettings};
 use tokio::net::TcpListener;
 
 use web::{
-    App, AppSettings, Audience, Entrance, LimitSettings, Listening, Metrics, Planes, Server,
-    ServerSettings, Tls, supervised,
+    App, AppSettings, Audience, Entrance, LimitSettings, Listening, Metrics, Planes, Server, Tls,
+    supervised,
 };
 
 use crate::{
     counting::start_tally,
+    listeners::{listen, operators_server_settings, server_settings},
     machine::{SystemClock, SystemEntropy},
     settings::{NODE_NAME_BYTES_MAX, Settings},
     stores::{OpenStore, StoreAddress},
@@ -33,10 +34,6 @@ const START_PATIENCE: Duration = Duration::from_secs(30);
 const START_PAUSE: Duration = Duration::from_millis(500);
 /// How often networks that are not seen any more are forgotten.
 const FORGET: Duration = Duration::from_secs(60);
-/// Connections that wait in the kernel until they are accepted.
-const BACKLOG: u32 = 4_096;
-/// Open connections of operators: their browsers, collectors and balancers.
-const OPERATORS_CONNECTIONS_MAX: usize = 1_000;
 
 /// A running node.
 pub struct Running {
@@ -274,28 +271,6 @@ fn app_settings(settings: &Settings, sharing: &Sharing, card_font: Option<Vec<u8
     }
 }
 
-/// How the public's listener serves, or the only one.
-fn server_settings(settings: &Settings) -> ServerSettings {
-    ServerSettings {
-        threads: settings.threads,
-        connections_max: settings.connections_max,
-        connections_per_network_max: settings.connections_per_network_max,
-        uncounted: settings.trusted_proxies.clone(),
-        count_loopback: settings.limit_loopback,
-    }
-}
-
-/// How the operators' listener serves: a thread and places of its own, whatever goes on at the other.
-fn operators_server_settings() -> ServerSettings {
-    ServerSettings {
-        threads: 1,
-        connections_max: OPERATORS_CONNECTIONS_MAX,
-        connections_per_network_max: OPERATORS_CONNECTIONS_MAX,
-        uncounted: Vec::new(),
-        count_loopback: false,
-    }
-}
-
 /// Tries again while the store cannot be reached: where many nodes start at the same moment, their
 /// first changes contend, and some are not answered in time.
 async fn patiently<T>(start: impl AsyncFn() -> Result<T>) -> Result<T> {
@@ -335,22 +310,6 @@ fn node_name(address: SocketAddr) -> String {
     let name = name.replace(':', "-");
     let from = name.len().saturating_sub(NODE_NAME_BYTES_MAX);
     name[from..].trim_start_matches(['.', '-']).to_owned()
-}
-
-fn listen(address: SocketAddr) -> Result<TcpListener> {
-    try_listen(address).with_context(|| format!("cannot listen on {address}"))
-}
-
-fn try_listen(address: SocketAddr) -> std::io::Result<TcpListener> {
-    let socket = if address.is_ipv4() {
-        tokio::net::TcpSocket::new_v4()?
-    } else {
-        tokio::net::TcpSocket::new_v6()?
-    };
-    // A node that was killed and is started again finds its port in use otherwise.
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)
 }
 
 /// As many connections as the system allows; the usual soft limit is 1,024.
