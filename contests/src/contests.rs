@@ -236,7 +236,7 @@ impl Contests {
         if self.is_shared() {
             // Nobody can have made a contest of another name.
             let Ok(name) = slug.parse::<Slug>() else { return Ok(Found::NOTHING) };
-            match self.look(&name, asked).await {
+            match self.looks.look(&*self.control, &self.clock, &name, asked).await {
                 Some(Looked::Nothing) if known.is_none() => return Ok(Found::NOTHING),
                 Some(Looked::There(versions))
                     if known.is_some_and(|live| live.is_current(versions))

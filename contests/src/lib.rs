@@ -34,7 +34,7 @@ mod clocks;
 mod trust;
 
 mod peers;
-pub use peers::{Identity, JoinError, NodeView, Peers};
+pub use peers::{Identity, JoinError, Peers, views::NodeView};
 
 pub mod series;
 

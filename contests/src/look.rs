@@ -3,12 +3,12 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use ballot::{Moment, Slug};
+use ballot::{Moment, NodeClock, Slug};
 use futures_util::future::try_join;
-use store::{Read, StoreError, Version};
+use store::{ControlStore, Read, StoreError, Version};
 use tokio::sync::Mutex;
 
-use crate::{contests::Contests, documents::key};
+use crate::documents::key;
 
 /// How old a look may be before the documents are looked at again for whoever asks: another node may
 /// just have made or opened the contest.
@@ -36,6 +36,30 @@ pub(crate) enum Looked {
 }
 
 impl Looks {
+    /// Looks at a contest's documents, not before `asked`. However many wait, one look serves them all,
+    /// also one that fails, and there are at most five a second. `None`: too many other names are being
+    /// looked at.
+    pub(crate) async fn look(
+        &self,
+        control: &dyn ControlStore,
+        clock: &NodeClock,
+        slug: &Slug,
+        asked: Moment,
+    ) -> Option<Looked> {
+        let look = self.of(slug, asked)?;
+        let mut last = look.lock().await;
+        if let Some((began, looked)) = *last {
+            if began >= asked {
+                return Some(looked);
+            }
+            tokio::time::sleep(RECHECK.saturating_sub(clock.moment().since(began))).await;
+        }
+        let began = clock.moment();
+        let looked = look_now(control, slug).await.unwrap_or(Looked::Away);
+        *last = Some((began, looked));
+        Some(looked)
+    }
+
     /// The name's own; `None` if too many others are looked at now.
     fn of(&self, slug: &Slug, now: Moment) -> Option<Arc<Look>> {
         let mut looks = self.0.lock();
@@ -56,37 +80,14 @@ fn is_young(look: &Arc<Look>, now: Moment) -> bool {
     Arc::strong_count(look) > 1 || !look.try_lock().is_ok_and(|last| is_old(*last))
 }
 
-impl Contests {
-    /// Looks at a contest's documents, not before `asked`. However many wait, one look serves them all,
-    /// also one that fails, and there are at most five a second. `None`: too many other names are being
-    /// looked at.
-    pub(crate) async fn look(&self, slug: &Slug, asked: Moment) -> Option<Looked> {
-        let look = self.looks.of(slug, asked)?;
-        let mut last = look.lock().await;
-        if let Some((began, looked)) = *last {
-            if began >= asked {
-                return Some(looked);
-            }
-            tokio::time::sleep(RECHECK.saturating_sub(self.clock.moment().since(began))).await;
-        }
-        let began = self.clock.moment();
-        let looked = self.look_now(slug).await.unwrap_or(Looked::Away);
-        *last = Some((began, looked));
-        Some(looked)
-    }
-
-    /// Both documents, also where there is no first: a name that is kept secret takes as long as one
-    /// that does not exist.
-    async fn look_now(&self, slug: &Slug) -> Result<Looked, StoreError> {
-        let (contest, channels) = (key("contest", slug), key("channels", slug));
-        let both = try_join(
-            self.control.get(&contest, Read::Quorum),
-            self.control.get(&channels, Read::Quorum),
-        );
-        let (contest, channels) = both.await?;
-        Ok(contest.map_or(Looked::Nothing, |contest| {
-            let channels = channels.map_or(Version::NONE, |channels| channels.version);
-            Looked::There((contest.version, channels))
-        }))
-    }
+/// Both documents, also where there is no first: a name that is kept secret takes as long as one
+/// that does not exist.
+async fn look_now(control: &dyn ControlStore, slug: &Slug) -> Result<Looked, StoreError> {
+    let (contest, channels) = (key("contest", slug), key("channels", slug));
+    let both = try_join(control.get(&contest, Read::Quorum), control.get(&channels, Read::Quorum));
+    let (contest, channels) = both.await?;
+    Ok(contest.map_or(Looked::Nothing, |contest| {
+        let channels = channels.map_or(Version::NONE, |channels| channels.version);
+        Looked::There((contest.version, channels))
+    }))
 }

@@ -23,8 +23,7 @@ use crate::{
     trust::{Trust, Written},
 };
 
-mod views;
-pub use views::NodeView;
+pub(crate) mod views;
 
 /// A node that was not heard of for this long is not listed any more.
 const FORGOTTEN: Duration = Duration::from_secs(3_600);

@@ -139,7 +139,10 @@ async fn what_is_made_after_a_deletion_that_broke_off_has_nothing_of_the_former(
     let store = Arc::new(MemoryStore::default());
     let ((here, _), (there, _)) = (node(&store).await, node(&store).await);
     let made = here.put(&tv(), &definition(""), |_| true).await.unwrap();
-    let key = here.new_channel_key(&tv(), &"sms".parse().unwrap()).await.unwrap();
+    let key = here
+        .new_channel_key(&tv(), &"sms".parse().unwrap(), &crate::ChannelLimits::default())
+        .await
+        .unwrap();
     let former = (made.live.contest.edition.clone(), *made.live.key.as_bytes());
     // Marked, and the node died.
     let (version, mut document) = body(&store, "contest/tv").await.unwrap();
