@@ -25,6 +25,7 @@ from rig.calls import TOKEN
 from rig.certificates import Certificates
 from rig.node import Node
 from rig.options import parser
+from rig.process import die_with_parent
 from rig.verdict import CouldNotCheck, Red, folder, run, say
 
 CONTEST = "attacked"
@@ -84,6 +85,7 @@ class Voter:
 
 
 def vote(address, told):
+    die_with_parent()
     path = f"/v1/contests/{CONTEST}/ballots"
     slowest, acknowledged, failed = 0.0, 0, []
     while True:
@@ -285,8 +287,9 @@ def continuation(address):
             return h2.get(1, b"/", one.authority, flags=h2.END_STREAM)
         return h2.frame(h2.CONTINUATION, 0, 1, h2.literal(b"x-more", b"z" * 100) * 20)
 
-    found, reasons = flood(address, frames)
-    if not reasons:
+    found, _ = flood(address, frames)
+    # Why is not always heard: what is still on its way resets the connection.
+    if f"{FLOODS} closed" not in found:
         raise Red(f"CONTINUATION frames without end are put up with: {found}")
     return found
 
@@ -410,21 +413,25 @@ def attack_all(node, voter, chosen, found, wrong):
             wrong.append(f"{one.__name__}: {error!r}")
             return one.__name__, f"could not: {error!r}"
 
-    def judge(attacked):
+    def judge(attacked, again=None):
         slowest, memory = voter.slowest(), memory_mb(node)
+        if again and slowest > ANSWER_SECONDS_MAX:
+            # Once may be the machine's other work, twice is ours.
+            return judge([attack(again)])
         found.extend(line(name, slowest, memory, got) for name, got in attacked)
         names = ", ".join(name for name, _ in attacked)
         if slowest > ANSWER_SECONDS_MAX:
             wrong.append(f"{names}: an honest voter waited {slowest:.1f} s")
         if memory > MEMORY_MB_MAX:
             wrong.append(f"{names}: {memory:.0f} MB")
+        return None
 
     holding, flooding = chosen
     if holding:
         with concurrent.futures.ThreadPoolExecutor(len(holding)) as pool:
             judge(list(pool.map(attack, holding)))
     for one in flooding:
-        judge([attack(one)])
+        judge([attack(one)], again=one)
 
 
 def line(name, slowest, memory, got):

@@ -17,8 +17,8 @@ use tokio::{
 
 use super::idle::Activity;
 
-/// What a connection reads for one of the 128 units of a task's turn: 128 KiB in all.
-const UNIT_BYTES: usize = 1_024;
+/// What a connection reads for one of the 128 units of a task's turn: 32 KiB in all.
+const UNIT_BYTES: usize = 256;
 
 /// A socket whose reads are paid for by the byte.
 #[derive(Debug)]
