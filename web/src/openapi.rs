@@ -80,11 +80,14 @@ impl Modify for Completed {
             if has_contest {
                 item.parameters.get_or_insert_default().push(contest.clone().into());
             }
+            // Where operators have a listener of their own, these are not on the public's.
+            let is_operators = ["/v1/admin", "/admin", "/metrics"];
+            let may_be_absent = has_contest || is_operators.iter().any(|at| path.starts_with(at));
             let changing = [&mut item.put, &mut item.post, &mut item.delete];
             let operations = changing.map(|operation| (operation, true));
             for (operation, changes) in operations.into_iter().chain([(&mut item.get, false)]) {
                 let Some(operation) = operation else { continue };
-                for (status, why) in refusals(operation, has_contest, changes) {
+                for (status, why) in refusals(operation, may_be_absent, changes) {
                     let responses = &mut operation.responses.responses;
                     responses.entry(status.into()).or_insert_with(|| refused(why).into());
                 }
@@ -96,7 +99,7 @@ impl Modify for Completed {
 /// What a call of this kind may be refused with, whatever it does; what is its own it says itself.
 fn refusals(
     operation: &Operation,
-    has_contest: bool,
+    may_be_absent: bool,
     changes: bool,
 ) -> impl Iterator<Item = (&'static str, &'static str)> + use<> {
     let is_for_some = operation.security.as_ref().is_some_and(|kinds| !kinds.is_empty());
@@ -107,7 +110,7 @@ fn refusals(
         (has_body, "400", "Not readable"),
         (is_for_some, "401", "Not admitted"),
         (is_for_some || changes, "403", "Not from there, or over plain HTTP"),
-        (has_contest, "404", "No such contest"),
+        (may_be_absent, "404", "No such contest, or not on this listener"),
         (has_body, "413", "Too large"),
         (has_body, "415", "Wrong content type"),
         (true, "421", "Not a host of this node"),

@@ -201,7 +201,8 @@ fn a_reply_that_is_not_as_the_document_says_is_found() {
         (reply(200, json, "{}"), "the body has now"),
         (reply(200, json, r#"{"now":1}"#), "the body.now is of type \"string\", not 1"),
         (reply(200, json, r#"{"now":"","then":""}"#), "there is no the body.then"),
-        (reply(500, json, "{}"), "not as \"application/json\""),
+        (reply(500, json, "{}"), "no such status"),
+        (reply(503, json, "{}"), "not as \"application/json\""),
     ] {
         assert_eq!(look("GET", "/v1/time", &reply), Err(difference.into()));
     }
