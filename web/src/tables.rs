@@ -211,11 +211,13 @@ mod tests {
                 counted_through: Timestamp::from_micros(1_795_464_000_000_000),
                 closed_at: None,
                 total: 3,
-                choices: vec![ChoiceVotes {
-                    choice: "a".parse().unwrap(),
-                    title: title.to_owned(),
-                    votes: 1,
-                }],
+                choices: [("a", title, 1), ("b", "The other", 2)]
+                    .map(|(choice, title, votes)| ChoiceVotes {
+                        choice: choice.parse().unwrap(),
+                        title: title.to_owned(),
+                        votes,
+                    })
+                    .into(),
                 ballots: BallotCounts { recorded: 4, counted: 3, late: 1, ..Default::default() },
                 channels: [("web".to_owned(), 3)].into(),
                 batch_set: None,
@@ -227,7 +229,7 @@ mod tests {
             let first =
                 ["tv", "final", "7", "2026-11-23T20:00:00Z", "choice", "a", cell, "1", "33.3"];
             assert_eq!(lines[0], first[..]);
-            assert_eq!(lines.len(), 1 + 1 + 5);
+            assert_eq!(lines.len(), 2 + 1 + 5);
             let bytes = counts_csv(&counts, CsvForm::Excel);
             let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap();
             let mut reader = csv::ReaderBuilder::new().delimiter(b';').from_reader(bytes);
