@@ -183,6 +183,8 @@ def container(findings, program, python):
 
 
 def is_pinned(image):
+    """With a whole version; a digest may follow it."""
+    image = image.partition("@")[0]
     tag = image.rpartition(":")[2] if ":" in image else ""
     return bool(re.match(r"\d+\.\d+\.\d+", tag))
 
