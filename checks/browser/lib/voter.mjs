@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { until } from "./server.mjs";
 
 /** What a network that is cut off makes the console say. */
-export const CUT_OFF = /net::ERR_(CONNECTION_\w+|EMPTY_RESPONSE|INTERNET_DISCONNECTED|FAILED|ABORTED|NETWORK_CHANGED)/;
+export const CUT_OFF = /net::ERR_(CONNECTION_\w+|EMPTY_RESPONSE|INTERNET_DISCONNECTED|FAILED|ABORTED|NETWORK_CHANGED|SOCKET_NOT_CONNECTED)/;
 
 /** @param {import("playwright-core").Page | import("playwright-core").FrameLocator} page */
 export async function choose(page, title = "The Wire") {

@@ -23,6 +23,7 @@ use crate::{
     app::App,
     http::{
         conditions::matches,
+        cors,
         in_path::InPath,
         problem::{Problem, ProblemKind},
         refusals::no_counts,
@@ -144,9 +145,15 @@ struct Time {
 pub(crate) async fn results(
     State(app): State<Arc<App>>,
     InPath(slug): InPath,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let (live, counts) = visible(&app, &slug).await?;
-    let encoded = app.streams.encoded(counts.ok_or_else(no_counts)?, &live);
+    let live = public_contest(&app, &slug).await?;
+    Ok(for_embedders(results_of(&app, &live).await, &live, &headers))
+}
+
+async fn results_of(app: &App, live: &Arc<LiveContest>) -> Result<Response, Problem> {
+    let counts = visible(app, live).await?;
+    let encoded = app.streams.encoded(counts.ok_or_else(no_counts)?, live);
     let headers = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "public, max-age=1")];
     Ok((headers, encoded.json()).into_response())
 }
@@ -167,8 +174,14 @@ pub(crate) async fn results(
 pub(crate) async fn results_stream(
     State(app): State<Arc<App>>,
     InPath(slug): InPath,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let (live, _) = visible(&app, &slug).await?;
+    let live = public_contest(&app, &slug).await?;
+    Ok(for_embedders(stream_of(&app, &live).await, &live, &headers))
+}
+
+async fn stream_of(app: &App, live: &LiveContest) -> Result<Response, Problem> {
+    visible(app, live).await?;
     let viewer = app.streams.subscribe(&live.slug).ok_or_else(|| {
         let detail = "As many streams are open as this node serves. Come back, or ask for the \
                       results now and then.";
@@ -189,19 +202,29 @@ pub(crate) async fn results_stream(
     Ok((headers, Body::from_stream(events)).into_response())
 }
 
-/// The contest and its counts, if the public may see them now.
-async fn visible(
-    app: &App,
-    slug: &str,
-) -> Result<(Arc<LiveContest>, Option<Arc<Counts>>), Problem> {
-    let live = app.contests.public(slug).await?;
-    let live = live.ok_or_else(Problem::no_such_contest)?;
+async fn public_contest(app: &App, slug: &str) -> Result<Arc<LiveContest>, Problem> {
+    app.contests.public(slug).await?.ok_or_else(Problem::no_such_contest)
+}
+
+/// Scripts of the sites that may frame the contest may read its results, too, without credentials.
+fn for_embedders(
+    reply: Result<Response, Problem>,
+    live: &LiveContest,
+    asked: &HeaderMap,
+) -> Response {
+    let mut response = reply.into_response();
+    cors::allow(response.headers_mut(), asked, &live.contest.embed_origins);
+    response
+}
+
+/// The contest's counts, if the public may see them now.
+async fn visible(app: &App, live: &LiveContest) -> Result<Option<Arc<Counts>>, Problem> {
     let counts = app.counts(&live.slug).await?;
-    if !public_results::is_visible(&live, counts.as_deref()) {
+    if !public_results::is_visible(live, counts.as_deref()) {
         return Err(Problem::new(
             ProblemKind::ResultsHidden,
             "The results of this contest are not shown now.",
         ));
     }
-    Ok((live, counts))
+    Ok(counts)
 }

@@ -1,6 +1,7 @@
-//! Which other pages' scripts may cast a ballot here: those of the service's own other addresses, so
-//! that an outbox can go to the next one when the first does not answer. Nobody else: other sites
-//! show a frame, which is of our own origin.
+//! Which other pages' scripts may do what here. Casting a ballot: those of the service's own other
+//! addresses, so that an outbox can go to the next one when the first does not answer. Nobody else:
+//! other sites show a frame, which is of our own origin. Reading results: those of sites that may frame
+//! the contest.
 
 use hyper::{
     HeaderMap,

@@ -112,3 +112,37 @@ fn operators_and_developers_are_served() {
         assert_eq!(item["parameters"][0]["name"], "contest", "{path}");
     }
 }
+
+#[test]
+fn scripts_of_sites_that_may_frame_a_contest_read_its_results() {
+    let (_folder, node) = fresh();
+    node.contest("tv", json!({"embed_origins": ["https://news.example"]}));
+    node.contest("alone", json!({}));
+    node.request("POST", "/v1/contests/tv/ballots").json(&json!({"choice": "b"})).send();
+    node.counts_now("tv");
+    let asked = |contest: &str, origin: &str| {
+        let path = format!("/v1/contests/{contest}/results");
+        node.request("GET", &path).header("Origin", origin).send()
+    };
+    let shown = asked("tv", "https://news.example");
+    assert_eq!(shown.status, 200);
+    assert_eq!(shown.header("access-control-allow-origin"), Some("https://news.example"));
+    assert_eq!(shown.header("access-control-allow-credentials"), None);
+    // Caches keep one answer an origin.
+    assert_eq!(shown.header("vary"), Some("Origin"));
+    assert_eq!(asked("tv", "https://evil.example").header("access-control-allow-origin"), None);
+    let alone = asked("alone", "https://news.example");
+    assert_eq!((alone.header("access-control-allow-origin"), alone.header("vary")), (None, None));
+
+    // Without an end: its head is what is asked for.
+    let mut stream = TcpStream::connect(node.address()).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let request = node
+        .request("GET", "/v1/contests/tv/results/stream")
+        .header("Origin", "https://news.example");
+    std::io::Write::write_all(&mut stream, &request.bytes()).unwrap();
+    let mut head = [0; 1_024];
+    let read = stream.read(&mut head).unwrap();
+    let head = String::from_utf8_lossy(&head[..read]).to_ascii_lowercase();
+    assert!(head.contains("access-control-allow-origin: https://news.example\r\n"), "{head}");
+}
