@@ -58,9 +58,10 @@ class Slow(threading.Thread):
             while not self.enough.is_set():
                 round_began = time.monotonic()
                 self.fill(selector)
+                # Before a look at who was closed: those come back in the next round.
+                self.held = len(selector.get_map())
                 for key in list(selector.get_map().values()):
                     self.send_a_byte(selector, key)
-                self.held = len(selector.get_map())
                 self.enough.wait(max(0.0, round_began + 1 - time.monotonic()))
             for key in list(selector.get_map().values()):
                 key.fileobj.close()
