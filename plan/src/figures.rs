@@ -67,7 +67,7 @@ entries! {
     /// What was not.
     Assumed of Figure {
         chain, packet, balancer_handshakes, balancer_requests, balancer_connection_memory,
-        balancer_memory, network, keep_alive, arrival, finale, clock_skew, region_round_trip,
+        balancer_memory, network, keep_alive, arrival, finale, region_round_trip,
         read_share, cassandra_overhead, partition, hottest, dynamodb_latency, dynamodb_item,
         dynamodb_partition_writes, dynamodb_quota, conditional_write, tally_cores_max, before, kept,
     }

@@ -1,6 +1,6 @@
 //! What is asked of the machines, as functions of the rate.
 
-use ballot::timing::{BUCKET, COMMIT_DEADLINE, FINAL_WITHIN, TALLY_PERIOD};
+use ballot::timing::{BUCKET, CLOCK_SKEW, COMMIT_DEADLINE, FINAL_WITHIN, TALLY_PERIOD};
 
 use crate::{
     batches::{Batching, cassandra_line, cassandra_put_core_seconds, vote_core_seconds},
@@ -92,7 +92,7 @@ impl<'a> Model<'a> {
     /// still get batches: those younger than the commit deadline and the skew, half a bucket more
     /// on average, and what came since the last run.
     fn looks_at_a_batch(&self) -> f64 {
-        let settled = COMMIT_DEADLINE.as_secs_f64() + self.figures.assumed.clock_skew.value;
+        let settled = (COMMIT_DEADLINE + CLOCK_SKEW).as_secs_f64();
         (SCHEDULE_S + settled + BUCKET.as_secs_f64() / 2.0) / SCHEDULE_S
     }
 
@@ -197,7 +197,7 @@ impl<'a> Model<'a> {
     /// Seconds from the close until the last batch was acknowledged or given up, and a run is due.
     pub(crate) fn final_wait_s(&self) -> f64 {
         let embedded = self.inputs.engine == Engine::Embedded;
-        let skew = if embedded { 0.0 } else { self.figures.assumed.clock_skew.value };
+        let skew = if embedded { 0.0 } else { CLOCK_SKEW.as_secs_f64() };
         COMMIT_DEADLINE.as_secs_f64() + skew + SCHEDULE_S
     }
 
