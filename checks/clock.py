@@ -19,7 +19,7 @@ import time
 from rig import clock, counts
 from rig.ballots import Voters
 from rig.calls import get, problem
-from rig.node import Node, instant
+from rig.node import Node, instant, written
 from rig.options import bug, parser
 from rig.process import free_port
 from rig.verdict import CouldNotCheck, Red, Skipped, folder, run, say
@@ -75,7 +75,7 @@ class Part:
         choices = [{"choice": choice, "title": choice} for choice in CHOICES]
         definition = {
             "title": "A clock that is set back",
-            "opens_at": f"{opens_at:%Y-%m-%dT%H:%M:%SZ}",
+            "opens_at": written(opens_at),
             "results": "live",
             "choices": choices,
         }

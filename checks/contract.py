@@ -19,7 +19,7 @@ import time
 
 from rig import installed
 from rig.calls import TOKEN
-from rig.node import Node
+from rig.node import Node, written
 from rig.options import parser
 from rig.verdict import Red, folder, run
 
@@ -37,10 +37,6 @@ def parse():
     options.add_argument("--seed", type=int, default=1, metavar="N", help="of what is sent [1]")
     options.add_argument("--only", metavar="PATH", help="one path of the document alone")
     return options.parse_args()
-
-
-def written(moment):
-    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def contests(node):

@@ -15,7 +15,7 @@ import time
 
 from rig.calls import call
 from rig.load import CONTEST
-from rig.node import Node
+from rig.node import Node, written
 from rig.process import Process, Service, free_port, stopped_in_order
 from rig.verdict import ROOT
 
@@ -161,7 +161,7 @@ class Landslide(Node):
     def make_contest(self):
         now = datetime.datetime.now(datetime.UTC)
         hours = [now - datetime.timedelta(minutes=1), now + datetime.timedelta(hours=10)]
-        opens_at, closes_at = [f"{moment:%Y-%m-%dT%H:%M:%SZ}" for moment in hours]
+        opens_at, closes_at = map(written, hours)
         choices = [{"choice": f"series-{n:02}", "title": f"Series {n}"} for n in range(10)]
         self.admin(
             "PUT",

@@ -5,13 +5,13 @@ import { createServer } from "node:http";
 import { test } from "node:test";
 
 import { page, stage } from "./lib/browser.mjs";
+import { says } from "./lib/console.mjs";
 import { counted, vote } from "./lib/contests.mjs";
 import { signIn, signInto } from "./lib/scenes.mjs";
 import { contest, start, until } from "./lib/server.mjs";
 
 const it = stage();
 
-const says = (tab, selector, part) => tab.waitForFunction(([selector, part]) => document.querySelector(selector)?.textContent?.includes(part), [selector, part]);
 const sessionOf = async (context) => (await context.cookies()).find(({ name }) => name.endsWith("landslide-session"));
 
 test("access: a wrong token is told so, and the right one lets in", async () => {

@@ -3,26 +3,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { page, stage } from "./lib/browser.mjs";
-import { signInto } from "./lib/scenes.mjs";
+import { stage } from "./lib/browser.mjs";
+import { openConsole, says as waitFor, shown, text, yes } from "./lib/console.mjs";
 import { contest } from "./lib/server.mjs";
 
 const it = stage();
 
-const text = (view, selector) => view.page.locator(selector).textContent();
-const shown = (view, selector) => view.page.waitForSelector(`${selector}:not([hidden])`);
-const says = (view, selector, part) => view.page.waitForFunction(([selector, part]) => document.querySelector(selector)?.textContent?.includes(part), [selector, part]);
-const yes = async (view, title) => {
-  await says(view, "#ask[open] #ask-title", title);
-  await view.page.click("#ask-yes");
-};
-/** A console of a browser of its own, signed in. */
-async function console_(path, options, name) {
-  const view = await page(it.browser, options);
-  await signInto(view.context, it.server, name);
-  await view.page.goto(it.server.url + path);
-  return view;
-}
+const says = (view, selector, part) => waitFor(view.page, selector, part);
+const console_ = (path, options, name) => openConsole(it, path, options, name);
 
 test("changes: a close that was a mistake is taken back while it is counted down", async () => {
   const { slug } = await contest(it.server);

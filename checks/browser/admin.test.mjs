@@ -5,28 +5,17 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
 import { page, stage } from "./lib/browser.mjs";
+import { openConsole, says as waitFor, shown, text, yes } from "./lib/console.mjs";
 import { busy, counted, sendAsGateway, vote } from "./lib/contests.mjs";
 import { wordsOf } from "./lib/pdf.mjs";
-import { signIn, signInto } from "./lib/scenes.mjs";
+import { signIn } from "./lib/scenes.mjs";
 import { contest, until } from "./lib/server.mjs";
 
 const it = stage();
 
-const text = (view, selector) => view.page.locator(selector).textContent();
-const shown = (view, selector) => view.page.waitForSelector(`${selector}:not([hidden])`);
-const says = (view, selector, part) => view.page.waitForFunction(([selector, part]) => document.querySelector(selector)?.textContent?.includes(part), [selector, part]);
+const says = (view, selector, part) => waitFor(view.page, selector, part);
+const console_ = (path, options, name) => openConsole(it, path, options, name);
 const number = (text) => Number(text.replaceAll(",", ""));
-const yes = async (view, title) => {
-  await says(view, "#ask[open] #ask-title", title);
-  await view.page.click("#ask-yes");
-};
-/** A console of a browser of its own, signed in. */
-async function console_(path, options, name) {
-  const view = await page(it.browser, options);
-  await signInto(view.context, it.server, name);
-  await view.page.goto(it.server.url + path);
-  return view;
-}
 
 test("admin: from the sign-in to the printed protocol, while bench votes", { timeout: 300_000 }, async () => {
   const view = await page(it.browser, { context: { acceptDownloads: true } });

@@ -122,3 +122,8 @@ def instant(text):
     seconds, _, digits = text.removesuffix("Z").partition(".")
     moment = datetime.datetime.fromisoformat(f"{seconds}+00:00")
     return moment + datetime.timedelta(microseconds=int(digits.ljust(6, "0")[:6]))
+
+
+def written(moment):
+    """A moment in UTC as RFC 3339, to the second."""
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
