@@ -74,11 +74,13 @@ where
     let bytes = body::read(request_body, limits::BALLOT_BODY_BYTES_MAX).await?;
     let mut submission = Submission::from_json(&bytes)?;
     submission.name_by(headers)?;
+    // Asked for cookies alone, which a client that says its device has none of.
+    let is_secure = || worker.app.limits.is_secure(client, headers);
     if submission.device.is_none() {
-        submission.device = device_of_cookie(headers, worker.app.limits.is_secure(client, headers));
+        submission.device = device_of_cookie(headers, is_secure());
     }
     let recorded = record(worker, slug, &submission, headers, client).await?;
-    Ok(recorded.into_json(worker.app.limits.is_secure(client, headers)))
+    Ok(recorded.into_json(is_secure))
 }
 
 /// A ballot whose path the hot route did not recognise, such as a percent-encoded one.
@@ -102,7 +104,7 @@ pub(crate) async fn preflight(State(app): State<Arc<App>>, request: Parts) -> Re
 }
 
 impl Recorded {
-    fn into_json(self, is_secure: bool) -> hyper::Response<Bytes> {
+    fn into_json(self, is_secure: impl Fn() -> bool) -> hyper::Response<Bytes> {
         // Neither an id, a slug nor a time has a character that JSON escapes.
         let counts = if self.first_counts { r#","counts":"first""# } else { "" };
         let body = format!(
@@ -115,7 +117,7 @@ impl Recorded {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(device) = self.new_device {
-            headers.insert(SET_COOKIE, cookie_of_device(device, is_secure, false));
+            headers.insert(SET_COOKIE, cookie_of_device(device, is_secure(), false));
         }
         response
     }
