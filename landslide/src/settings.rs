@@ -23,7 +23,7 @@ pub use values::{LogFormat, Span};
 
 /// Characters of the administrator's token, at least. Whoever draws 16 hexadecimal digits by chance has
 /// 64 bits; the limits on guessing see to the rest.
-const ADMIN_TOKEN_CHARS_MIN: usize = 16;
+pub(crate) const ADMIN_TOKEN_CHARS_MIN: usize = 16;
 /// A node that is told to end does so within 30 s: up to 5 s for the last commits, this, and up to 5 s
 /// for replies under way.
 const DRAIN_MAX: Duration = Duration::from_secs(15);
@@ -247,8 +247,8 @@ impl Options {
                 return Err(SettingsError(text));
             }
         };
-        let password = ("store_password", &self.store_password, &self.store_password_file);
-        if let Some(password) = secret(password)? {
+        let (said, file) = (self.store_password.as_deref(), self.store_password_file.as_deref());
+        if let Some(password) = secret("store_password", said, file)? {
             store.set_password(password).map_err(SettingsError)?;
         }
         Ok(store)
@@ -264,7 +264,8 @@ impl Options {
                 return Err(SettingsError(text.into()));
             }
         };
-        let admin_token = secret(("admin_token", &self.admin_token, &self.admin_token_file))?;
+        let (said, file) = (self.admin_token.as_deref(), self.admin_token_file.as_deref());
+        let admin_token = secret("admin_token", said, file)?;
         let token_chars = admin_token.as_ref().map(|token| token.trim().chars().count());
         if let Some(chars) = token_chars.filter(|chars| *chars < ADMIN_TOKEN_CHARS_MIN) {
             return Err(SettingsError(format!(
@@ -316,9 +317,11 @@ impl Options {
     }
 }
 
-/// A secret that is said, or lies in a file: its name, and the two. An end of line is not part of it.
+/// A secret that is said, or lies in a file. An end of line is not part of it.
 fn secret(
-    (name, said, file): (&str, &Option<String>, &Option<PathBuf>),
+    name: &str,
+    said: Option<&str>,
+    file: Option<&Path>,
 ) -> Result<Option<String>, SettingsError> {
     match (said, file) {
         (Some(_), Some(_)) => {
@@ -332,7 +335,7 @@ fn secret(
             let secret = text.trim_end_matches(['\r', '\n']);
             if secret.is_empty() { Err(wrong(&"it is empty")) } else { Ok(Some(secret.to_owned())) }
         }
-        (said, None) => Ok(said.clone()),
+        (said, None) => Ok(said.map(str::to_owned)),
     }
 }
 

@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use crate::{
     logging,
     machine::SystemEntropy,
-    settings::{LogFormat, ServeOptions},
+    settings::{ADMIN_TOKEN_CHARS_MIN, LogFormat, ServeOptions},
     stores::StoreAddress,
     wiring::Running,
 };
@@ -26,9 +26,6 @@ pub(super) struct DemoNode {
 const STORE: &str = "store";
 /// The administrator's token, in the demo's folder, so that an open page works after a restart.
 const TOKEN: &str = "admin-token";
-
-/// What is shorter was not made here.
-const TOKEN_CHARS_MIN: usize = 16;
 
 impl DemoNode {
     /// Starts a node on that address, or on a free port if that one is busy.
@@ -78,7 +75,10 @@ async fn free(listen: SocketAddr) -> anyhow::Result<SocketAddr> {
 fn token(folder: &Path) -> anyhow::Result<String> {
     let path = folder.join(TOKEN);
     match std::fs::read_to_string(&path) {
-        Ok(token) if token.trim().len() >= TOKEN_CHARS_MIN => return Ok(token.trim().to_owned()),
+        Ok(token) if token.trim().chars().count() >= ADMIN_TOKEN_CHARS_MIN => {
+            return Ok(token.trim().to_owned());
+        }
+        // One of an earlier version, or nothing: a node would not start with it.
         Ok(_) => {}
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => return Err(error).with_context(|| path.display().to_string()),

@@ -16,7 +16,7 @@ use crate::{
     app::App,
     http::{
         body,
-        members::members,
+        members::{invalid_member, members},
         problem::{Problem, ProblemKind},
         reply::json,
     },
@@ -67,27 +67,23 @@ pub(crate) async fn new_channel(
 const CHANNEL_NETWORKS_MAX: usize = 64;
 
 fn channel_limits(wanted: &NewChannel, now: Timestamp) -> Result<ChannelLimits, Problem> {
-    let wrong = |field: String, what: String| {
-        let detail = format!("The member {field} {what}.");
-        Problem::new(ProblemKind::InvalidMember, detail).field(field)
-    };
     let texts = wanted.networks.as_deref().unwrap_or_default();
     if texts.len() > CHANNEL_NETWORKS_MAX {
-        return Err(wrong("networks".into(), format!("has more than {CHANNEL_NETWORKS_MAX}")));
+        return Err(invalid_member("networks", &format!("has more than {CHANNEL_NETWORKS_MAX}")));
     }
     let network = |(n, text): (usize, &String)| {
         let net = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
         let what = "must be a network such as 198.51.100.0/24 or an address";
-        net.map_err(|_| wrong(format!("networks[{n}]"), what.into()))
+        net.map_err(|_| invalid_member(&format!("networks[{n}]"), what))
     };
     let rate = |ballots: u64| {
         let rate = u32::try_from(ballots).ok().and_then(NonZeroU32::new);
-        rate.ok_or_else(|| wrong("ballots_per_second".into(), "must be 1 to 4294967295".into()))
+        rate.ok_or_else(|| invalid_member("ballots_per_second", "must be 1 to 4294967295"))
     };
     let end = |text: &String| match text.parse::<Timestamp>() {
         Ok(end) if end > now => Ok(end),
-        Ok(_) => Err(wrong("expires_at".into(), "has passed already".into())),
-        Err(error) => Err(wrong("expires_at".into(), format!("is {error}"))),
+        Ok(_) => Err(invalid_member("expires_at", "has passed already")),
+        Err(error) => Err(invalid_member("expires_at", &format!("is {error}"))),
     };
     Ok(ChannelLimits {
         networks: texts.iter().enumerate().map(network).collect::<Result<_, _>>()?,
